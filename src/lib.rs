@@ -1,0 +1,1 @@
+//! Routes WhatsApp messages to chatrooms, exactly once.
