@@ -1,1 +1,3 @@
 //! Routes WhatsApp messages to chatrooms, exactly once.
+
+pub mod domain;
