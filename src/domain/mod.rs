@@ -4,6 +4,7 @@
 //! goes in and comes out (`event`, `effect`, `record`), and then the rules by their numbers.
 
 pub mod archive;
+pub mod auto_reply;
 pub mod chatroom;
 pub mod contact;
 pub mod directory;
