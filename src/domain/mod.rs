@@ -22,3 +22,6 @@ pub mod routing;
 pub mod settings;
 pub mod time;
 pub mod timers;
+
+#[cfg(test)]
+mod tests;
