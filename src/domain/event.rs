@@ -205,6 +205,17 @@ impl What {
     }
 }
 
+impl Inbound {
+    /// The key at whose home the message is judged: its sender's.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        match &self.from {
+            Sender::Phone(phone) => Key::Phone(self.org.clone(), phone.canonical),
+            Sender::User(user) => Key::User(self.org.clone(), user.clone()),
+        }
+    }
+}
+
 impl Command {
     /// The key at whose home the command is judged first.
     #[must_use]
@@ -246,10 +257,7 @@ impl Body {
     #[must_use]
     pub fn key(&self) -> Key {
         match self {
-            Self::Inbound(inbound) => match &inbound.from {
-                Sender::Phone(phone) => Key::Phone(inbound.org.clone(), phone.canonical),
-                Sender::User(user) => Key::User(inbound.org.clone(), user.clone()),
-            },
+            Self::Inbound(inbound) => inbound.key(),
             Self::Command(command) => command.key(),
             Self::Step(org, step) => step.key(org),
             Self::Sweep(org, phone) => Key::Phone(org.clone(), *phone),

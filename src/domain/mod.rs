@@ -3,6 +3,8 @@
 //! Read in this order: the nouns (`ids`, `time`, `phone`, `settings`, `contact`, `chatroom`, `entry`, `directory`), what
 //! goes in and comes out (`event`, `effect`, `record`), and then the rules by their numbers.
 
+pub mod archive;
+pub mod auto_reply;
 pub mod chatroom;
 pub mod contact;
 pub mod directory;
@@ -11,8 +13,15 @@ pub mod effect;
 pub mod entry;
 pub mod event;
 pub mod ids;
+pub mod judge;
+pub mod lifecycle;
 pub mod memory;
 pub mod phone;
 pub mod record;
+pub mod routing;
 pub mod settings;
 pub mod time;
+pub mod timers;
+
+#[cfg(test)]
+mod tests;
