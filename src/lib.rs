@@ -1,1 +1,2 @@
 //! Routes WhatsApp messages to chatrooms, exactly once.
+pub mod kafka;
