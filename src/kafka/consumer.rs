@@ -88,12 +88,8 @@ impl Consumer {
         Self::from_config(&settings.member())
     }
 
-    /// A reader of what it is assigned, in no group.
-    pub(super) fn reader(settings: &Settings) -> Result<Self, Error> {
-        Self::from_config(&settings.reader())
-    }
-
-    fn from_config(config: &rdkafka::ClientConfig) -> Result<Self, Error> {
+    /// A client of any of the configurations of [`super::client_config`].
+    pub(super) fn from_config(config: &rdkafka::ClientConfig) -> Result<Self, Error> {
         let client = BaseConsumer::from_config_and_context(config, Quiet)
             .map_err(|source| Error::client("opening a consumer", source))?;
         let events = Events::of(client).ok_or(Error::Misuse("a consumer needs a group id"))?;
@@ -262,6 +258,15 @@ impl Consumer {
         let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(100));
         if spawned.is_ok() && finished.recv_timeout(left).is_err() {
             tracing::warn!("kafka_close_timed_out");
+        }
+    }
+
+    /// Logs what is waiting to be logged, for a client of which nothing else is expected.
+    pub(super) fn settle(&mut self) {
+        while let Some(event) = self.events.poll(Duration::ZERO) {
+            if let Some(polled) = self.translate(event) {
+                tracing::debug!(?polled, "kafka_client_event");
+            }
         }
     }
 

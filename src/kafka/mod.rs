@@ -6,7 +6,8 @@
 //! - [`client_config`]: what users may set, and what exactly-once needs of each client.
 //! - [`consumer`], [`rebalance`]: records, ends of partitions and rebalances in the order of the client's one queue.
 //! - [`transaction`]: one transactional producer as a chain of owned states.
-//! - [`restore`]: known positions, and readers that end at them.
+//! - [`lookup`]: watermarks, committed offsets, numbers of partitions.
+//! - [`restore`]: readers that end at known positions.
 //! - [`admin`], [`topics`]: the cluster's topics, what we want of them, and what differs.
 //! - [`mock`]: a cluster inside this process, for `demo` and for client error paths. Proves nothing about exactly-once.
 //! - `native`: the few calls that the library's safe face lacks; the only `unsafe` code.
@@ -19,6 +20,7 @@ pub mod client_config;
 pub mod consumer;
 pub mod error;
 mod delivery;
+pub mod lookup;
 pub mod mock;
 mod native;
 pub mod rebalance;
@@ -30,7 +32,9 @@ mod txn_error;
 pub use client_config::Settings;
 pub use consumer::{Consumer, Fault, Polled};
 pub use error::{ClientError, Error, Kind};
+pub use lookup::Lookup;
 pub use rebalance::Rebalance;
+pub use restore::{Progress, RangeReader, TableReader};
 pub use transaction::{Delivered, Ending, Transaction, Transactions, TxnError};
 
 /// One partition of one topic.
