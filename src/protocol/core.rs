@@ -175,6 +175,7 @@ impl Core {
         }
         self.actions.push(Action::Assign(union));
         self.actions.extend(first);
+        self.report(Report::Assigned { count: partitions.len() });
     }
 
     /// These take nothing new; what is collected of them is dropped, and will be read by the next owner.

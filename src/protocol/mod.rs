@@ -163,18 +163,18 @@ pub enum TransactionAnswer {
 /// What happened, for the log and the figures. Never an org, a phone or a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Report {
+    Assigned { count: usize },
     RecoveryBegun { partition: Partition, cause: &'static str },
     Rebuilding { partition: Partition, why: &'static str },
     Restored { partition: Partition, records: u64 },
-    RestoreProgress { partition: Partition, remaining: i64, records: u64 },
-    Running { partition: Partition },
+    RestoreProgress { partition: Partition, remaining: i64, replayed: u64 },
     Stopped { partition: Partition, why: String },
     Closed { partition: Partition },
     Committed(Box<crate::judging::Tally>),
-    CommitPhase { phase: &'static str },
     Aborted { why: String },
     NoProgress { seconds: u64, why: String },
     Unavailable { partition: Partition, what: String },
     Fenced { why: String },
-    Backlog { overlay_bytes: usize },
+    /// Committed and not in the index yet: bytes of all tasks, changelog offsets of one.
+    Overlay { partition: Partition, bytes: usize, behind: i64 },
 }

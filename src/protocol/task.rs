@@ -273,11 +273,13 @@ impl Recovering {
                 self.apply(records, last_timestamp, next, around)
             }
             RecoveryAnswer::Applied(Applied::Applied | Applied::Already) => {
+                let mut replayed = 0;
                 if let RecoveryQuestion::Apply { batch, .. } = &self.asked {
                     self.applied_to = batch.to;
+                    replayed = batch.changes.len() as u64;
                 }
                 let remaining = self.high - self.applied_to;
-                actions.push(Action::Report(Report::RestoreProgress { partition, remaining, records: self.replayed }));
+                actions.push(Action::Report(Report::RestoreProgress { partition, remaining, replayed }));
                 self.replay(changelog, inputs, around)
             }
         }

@@ -9,7 +9,7 @@ use crate::index::Index;
 use crate::kafka::{Consumer, Fault, Polled, Settings as KafkaSettings, Transaction, Transactions};
 use crate::protocol::core::Config;
 use crate::protocol::{Core, Event, Now};
-use crate::shutdown::Stop;
+use crate::shutdown::{Deadline, Shutdown};
 use crate::telemetry::watch::Watch;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -32,7 +32,9 @@ pub struct Parts {
     pub runtime: tokio::runtime::Handle,
     pub settings: settings::Settings,
     pub watch: Arc<Watch>,
-    pub stop: Stop,
+    pub shutdown: Shutdown,
+    /// How long draining may take.
+    pub drain: Duration,
     /// Where others leave events for this worker: numbers of partitions, the clock's horizon.
     pub mailbox: (Sender<Event>, Receiver<Event>),
 }
@@ -78,31 +80,30 @@ impl Worker {
 
     /// Runs until all is drained after a stop, or until nothing can work any more: the sentence says why.
     pub fn run(mut self) -> Result<(), String> {
-        while !matches!(self.producer, Producer::Idle(_)) && !self.parts.stop.is_asked() {
+        while !matches!(self.producer, Producer::Idle(_)) && !self.parts.shutdown.is_wished() && self.failed.is_none() {
             self.open_producer();
             self.take_mail(Duration::ZERO);
-            if self.failed.is_some() {
-                break;
-            }
+            self.parts.watch.turned();
         }
-        if self.failed.is_none() && !self.parts.stop.is_asked() {
+        if self.failed.is_none() && !self.parts.shutdown.is_wished() {
             self.consumer.subscribe(&self.parts.commands_topic).map_err(|error| error.to_string())?;
         }
-        self.turn();
-        let left = self.parts.stop.left();
-        self.consumer.close(left.max(Duration::from_secs(1)));
+        let deadline = self.turn();
+        self.consumer.close(deadline.left().max(Duration::from_secs(1)));
+        self.parts.watch.ended();
         self.failed.map_or(Ok(()), Err)
     }
 
-    fn turn(&mut self) {
-        let mut draining = false;
+    /// The loop. Gives back until when the end of it may take.
+    fn turn(&mut self) -> Deadline {
+        let mut draining: Option<Deadline> = None;
         while self.failed.is_none() {
-            if self.parts.stop.is_asked() && !draining {
-                draining = true;
+            if self.parts.shutdown.is_wished() && draining.is_none() {
+                draining = Some(Deadline::after(self.parts.drain));
                 self.handle(Event::Drain);
             }
-            if draining && (self.core.is_drained() || self.parts.stop.left().is_zero()) {
-                break;
+            if let Some(deadline) = draining.filter(|deadline| self.core.is_drained() || deadline.has_passed()) {
+                return deadline;
             }
             if self.replace_at.is_some() {
                 self.open_producer();
@@ -113,6 +114,7 @@ impl Worker {
             self.handle(Event::Tick);
             self.parts.watch.turned();
         }
+        draining.unwrap_or_else(|| Deadline::after(Duration::from_secs(1)))
     }
 
     fn patience(&self) -> Duration {

@@ -5,6 +5,8 @@ use super::{Producer, Worker};
 use crate::index::{Batch, Due, Generation, Index, Read};
 use crate::kafka::{Ending, Kind, NewRecord, TopicPartition, Transactions, TxnError};
 use crate::protocol::{Action, Event, Life, TransactionAnswer, TransactionStep};
+use crate::telemetry::metrics::labels::IndexCall;
+use crate::telemetry::watch;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -74,7 +76,7 @@ impl Worker {
     fn read(&mut self, life: Life, of: Generation, keys: &[Vec<u8>]) -> Event {
         let started = Instant::now();
         let read = self.parts.runtime.block_on(self.parts.index.read(life.partition, &of, keys));
-        self.parts.watch.index_call("read", started.elapsed(), read.is_ok());
+        self.parts.watch.index_call(IndexCall::Read, watch::outcome(&read), started.elapsed());
         Event::Values(life, read.map_err(|error| self.parts.watch.index_failed(&error)).ok())
     }
 
@@ -83,7 +85,7 @@ impl Worker {
         self.parts.runtime.spawn(async move {
             let started = Instant::now();
             let applied = index.apply(life.partition, &of, &batch).await;
-            watch.index_call("apply", started.elapsed(), applied.is_ok());
+            watch.index_call(IndexCall::Apply, watch::applied(&applied), started.elapsed());
             let applied = applied.map_err(|error| watch.index_failed(&error)).ok();
             _ = mail.send(Event::Applied(life, applied));
         });
@@ -94,7 +96,7 @@ impl Worker {
         self.parts.runtime.spawn(async move {
             let started = Instant::now();
             let due = due_values(&index, life, of, &cutoffs, limit).await;
-            watch.index_call("due", started.elapsed(), due.is_ok());
+            watch.index_call(IndexCall::Due, watch::outcome(&due), started.elapsed());
             let due = due.map_err(|error| watch.index_failed(&error)).ok();
             _ = mail.send(Event::Due(life, due));
         });
@@ -102,7 +104,7 @@ impl Worker {
 
     fn transact(&mut self, step: TransactionStep) -> Option<TransactionAnswer> {
         let started = Instant::now();
-        let phase = phase(&step);
+        let phase = watch::phase(&step);
         let answer = match step {
             TransactionStep::Begin => Some(self.begin()),
             TransactionStep::Produce(records) => Some(self.produce(&records)),
@@ -125,8 +127,8 @@ impl Worker {
         if self.replace_at.is_some_and(|at| at > Instant::now()) {
             return std::thread::sleep(Duration::from_millis(1));
         }
-        let stop = self.parts.stop.clone();
-        match Transactions::open(&self.parts.kafka, &self.parts.transactional_id, OPEN, &|| stop.is_asked()) {
+        let shutdown = self.parts.shutdown.clone();
+        match Transactions::open(&self.parts.kafka, &self.parts.transactional_id, OPEN, &|| shutdown.is_wished()) {
             Ok(transactions) => {
                 self.producer = Producer::Idle(transactions);
                 self.replace_at = None;
@@ -134,7 +136,7 @@ impl Worker {
             }
             Err(error) if error.kind() == Kind::Fatal => self.failed = Some(error.to_string()),
             Err(error) => {
-                self.parts.watch.producer_unavailable(&error.to_string());
+                self.parts.watch.kafka_unavailable(&error.to_string());
                 self.replace_at = Some(Instant::now() + OPEN_AGAIN);
             }
         }
@@ -204,7 +206,7 @@ impl Worker {
                     };
                 }
                 Ending::Again(transaction, error) => {
-                    self.parts.watch.producer_unavailable(&error.to_string());
+                    self.parts.watch.kafka_unavailable(&error.to_string());
                     self.producer = Producer::Open(transaction);
                 }
                 Ending::MustAbort(transaction, error) => {
@@ -221,18 +223,6 @@ impl Worker {
 enum Ends {
     Commit,
     Abort,
-}
-
-fn phase(step: &TransactionStep) -> &'static str {
-    match step {
-        TransactionStep::Begin => "begin",
-        TransactionStep::Produce(_) => "produce",
-        TransactionStep::Flush => "flush",
-        TransactionStep::SendOffsets(_) => "offsets",
-        TransactionStep::Commit => "commit",
-        TransactionStep::Abort => "abort",
-        TransactionStep::ReplaceProducer => "replace",
-    }
 }
 
 fn gone() -> TransactionAnswer {
