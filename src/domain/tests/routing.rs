@@ -1,10 +1,10 @@
 //! I6, I8, I10: the order of latest, the state that follows, what a route says of itself. The rest stands in `cases`.
 
-use super::harness::{day, waba};
+use super::harness::{cause, day, waba};
 use super::text::{inbound, show, world};
 use crate::domain::chatroom::ChatroomStatus;
 use crate::domain::effect::{Consequence, Unrouted};
-use crate::domain::event::Sender;
+use crate::domain::event::{Body, Event, Sender};
 use crate::domain::phone::Phone;
 
 #[test]
@@ -97,4 +97,26 @@ fn a_route_explains_itself() {
     };
     // Silent: an org that was removed has no version, however long its removal is remembered.
     assert_eq!(*settings_version, None, "I10");
+}
+
+#[test]
+fn what_changes_nothing_writes_nothing() {
+    let mut world = world("", "A", "1 A w1 active 5");
+    let (at, message) = inbound("@40");
+    world.receive(at, message.clone());
+    let repeat = |at| Event {
+        at,
+        cause: cause(9),
+        body: Body::Inbound(message.clone()),
+    };
+    assert_eq!(
+        world.judge_unread(&repeat(at)).writes,
+        [],
+        "a repeat within the same millisecond"
+    );
+    assert_eq!(
+        world.judge_unread(&repeat(day(41.0))).writes.len(),
+        1,
+        "a later one raises the decision time"
+    );
 }
