@@ -25,6 +25,7 @@ pub mod mock;
 mod native;
 pub mod rebalance;
 pub mod restore;
+mod topic_table;
 pub mod topics;
 pub mod transaction;
 mod txn_error;
