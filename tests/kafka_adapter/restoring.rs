@@ -89,7 +89,7 @@ fn a_table_is_read_up_to_the_high_watermark_of_the_call() {
         idle = done(produce(idle, &[topic.record(0, &format!("s{round}"))]).commit());
         let (high, found) = read(&mut table, LONG);
         // Asked right after the commit, when the marker may not have landed yet.
-        assert!(high.unwrap() >= 2 * round + 1);
+        assert!(high.unwrap() > 2 * round);
         assert_eq!(found.iter().map(text).collect::<Vec<_>>(), [format!("s{round}")]);
         assert_eq!(found[0].timestamp_kind, TimestampKind::Append);
         assert!(found[0].timestamp.unwrap() > 1_600_000_000_000);

@@ -50,7 +50,7 @@ impl Topic {
 
 impl Drop for Topic {
     fn drop(&mut self) {
-        _ = self.admin.delete(&[self.name.clone()], LONG);
+        _ = self.admin.delete(std::slice::from_ref(&self.name), LONG);
     }
 }
 
