@@ -1,2 +1,4 @@
 //! Routes WhatsApp messages to chatrooms, exactly once.
+
+pub mod domain;
 pub mod kafka;

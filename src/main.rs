@@ -1,1 +1,3 @@
-fn main(){}
+//! The thin binary.
+
+fn main() {}

@@ -1,0 +1,57 @@
+# Everything that a developer or CI runs. `make` alone lists it.
+# ARGS goes to the program or the tests: make demo ARGS=--once
+
+# One set of flags everywhere, so that no target compiles again what another has compiled.
+CARGO_FLAGS := --locked
+PURE_TESTS := --lib --bins --test contract --test tidy
+
+.PHONY: help
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+.PHONY: demo
+demo: prerequisites ## Play a support team's day in one process, with nothing to install
+	cargo run $(CARGO_FLAGS) -- demo $(ARGS)
+
+.PHONY: up
+up: ## Start a Kafka and a Redis to play with (.run/env says where)
+	tests/services/up
+
+.PHONY: down
+down: ## End them and remove their data
+	tests/services/down
+
+.PHONY: run
+run: prerequisites up ## Run the router against them
+	. .run/env && cargo run $(CARGO_FLAGS) -- topics apply && cargo run $(CARGO_FLAGS) -- run $(ARGS)
+
+.PHONY: fmt
+fmt: ## Format the Rust code
+	cargo fmt
+
+.PHONY: check
+check: prerequisites ## Format, lints, house rules, schemas, scripts, deploy files, links of the docs
+	cargo fmt --check
+	cargo clippy $(CARGO_FLAGS) --all-targets -- --deny warnings
+	cargo test $(CARGO_FLAGS) --test tidy --test contract
+	.ci/lint
+
+.PHONY: test
+test: prerequisites ## All tests, with a real Kafka and a real Redis of their own
+	tests/services/with-services cargo test $(CARGO_FLAGS) $(ARGS)
+
+.PHONY: test-fast
+test-fast: prerequisites ## The tests that need no services
+	cargo test $(CARGO_FLAGS) $(PURE_TESTS) $(ARGS)
+
+.PHONY: bench
+bench: prerequisites ## Measure the throughput beside plain consume-and-produce programs
+	tests/services/with-services cargo bench $(CARGO_FLAGS) $(ARGS)
+
+.PHONY: image
+image: ## Build the container image
+	docker build --file deploy/Dockerfile --tag chatroom-router .
+
+.PHONY: prerequisites
+prerequisites:
+	@.ci/prerequisites
