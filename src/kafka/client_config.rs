@@ -250,7 +250,9 @@ impl Settings {
 
     fn common(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
-        config.set_log_level(RDKafkaLogLevel::Info);
+        // The library's `debug` contexts are of use only at its lowest level.
+        let debug = self.properties.contains_key("debug");
+        config.set_log_level(if debug { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Info });
         config.set("bootstrap.servers", &self.brokers);
         config.set("client.id", "chatroom-router");
         config.set("reconnect.backoff.max.ms", "2000");

@@ -20,13 +20,16 @@ pub struct Delivered {
     pub offset: i64,
 }
 
-/// Whose fault it is that a record was not delivered.
+/// Whose fault it is that records were not delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blame {
     /// The brokers, the network, time, rights: the same record may be taken later.
     Surroundings,
-    /// The record itself (or, of a batch, one of those named): it will never be taken.
-    Records,
+    /// The one record named: it will never be taken.
+    Record,
+    /// At least one of those named will never be taken; the others may only have shared its batch. To know, produce each in
+    /// a transaction of its own. (librdkafka puts a batch's only record error on all of the batch: `rd_kafka_dr_msgq0`.)
+    AmongThese,
 }
 
 #[derive(Default)]
@@ -66,7 +69,11 @@ impl Deliveries {
         let mut tags = vec![*tag];
         tags.extend(told.map(|(tag, _, _)| *tag));
         tags.sort_unstable();
-        let blame = if worst == 0 { Blame::Records } else { Blame::Surroundings };
+        let blame = match (worst, tags.len()) {
+            (0, 1) => Blame::Record,
+            (0, _) => Blame::AmongThese,
+            _ => Blame::Surroundings,
+        };
         Some(TxnError::NotDelivered { tags, blame, source: source.clone().into() })
     }
 
@@ -75,7 +82,7 @@ impl Deliveries {
     }
 }
 
-/// These name a record that no broker will ever take. Of a batch that is too large every record is told so.
+/// These say that no broker will ever take a record, or the batch that it was in.
 pub(super) fn blames_records(code: Code) -> bool {
     matches!(
         code,
@@ -150,7 +157,7 @@ mod tests {
             (4, Code::MessageTimedOut),
         ]);
         let Some(TxnError::NotDelivered { tags, blame, .. }) = deliveries.failure() else { panic!("no failure") };
-        assert_eq!((tags, blame), (vec![3], Blame::Records));
+        assert_eq!((tags, blame), (vec![3], Blame::Record));
     }
 
     #[test]
@@ -161,6 +168,13 @@ mod tests {
             panic!("no failure")
         };
         assert_eq!((tags, blame), (vec![2, 4], Blame::Surroundings));
+    }
+
+    #[test]
+    fn of_several_that_are_blamed_none_is_blamed_for_certain() {
+        let deliveries = failed(&[(1, Code::InvalidRecord), (2, Code::InvalidRecord)]);
+        let Some(TxnError::NotDelivered { tags, blame, .. }) = deliveries.failure() else { panic!("no failure") };
+        assert_eq!((tags, blame), (vec![1, 2], Blame::AmongThese));
     }
 
     #[test]

@@ -25,6 +25,7 @@ pub mod mock;
 mod native;
 pub mod rebalance;
 pub mod restore;
+mod topic_table;
 pub mod topics;
 pub mod transaction;
 mod txn_error;
@@ -35,7 +36,7 @@ pub use error::{ClientError, Error, Kind};
 pub use lookup::Lookup;
 pub use rebalance::Rebalance;
 pub use restore::{Progress, RangeReader, TableReader};
-pub use transaction::{Delivered, Ending, Transaction, Transactions, TxnError};
+pub use transaction::{Blame, Delivered, Ending, Transaction, Transactions, TxnError};
 
 /// One partition of one topic.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

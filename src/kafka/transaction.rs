@@ -90,7 +90,8 @@ impl Transactions {
         Ok(Transaction(self.0))
     }
 
-    /// A control request was slow or had to be made again: open another producer before the next transaction.
+    /// A control request was slow or had to be made again, or a record was refused: open another producer before the next
+    /// transaction. With this one it may be decided by what is still on its way, or fail once more.
     pub fn is_suspect(&self) -> bool {
         self.0.suspect
     }
@@ -130,6 +131,8 @@ impl Transaction {
     pub fn flush(&mut self, timeout: Duration) -> Result<Vec<Delivered>, TxnError> {
         let flushed = native::flush(&self.0.native, timeout);
         if let Some(failure) = self.0.deliveries.failure() {
+            // After a refused batch the library leaves a gap in its sequence numbers, and its next transaction fails on it.
+            self.0.suspect = true;
             return Err(failure);
         }
         if !flushed {

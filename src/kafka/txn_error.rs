@@ -92,7 +92,7 @@ impl TxnError {
         match source.rdkafka_error_code() {
             Some(Code::QueueFull) => Self::QueueFull,
             Some(code) if blames_records(code) => {
-                Self::NotDelivered { tags: vec![tag], blame: Blame::Records, source: source.into() }
+                Self::NotDelivered { tags: vec![tag], blame: Blame::Record, source: source.into() }
             }
             Some(Code::Fatal) => Self::Fatal { doing, source: source.into() },
             Some(Code::Fenced) => Self::Fenced { doing, source: source.into() },
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn a_record_that_is_too_large_is_named_by_its_tag() {
         let error = TxnError::of_send(7, KafkaError::MessageProduction(Code::MessageSizeTooLarge));
-        assert!(matches!(&error, TxnError::NotDelivered { tags, blame: Blame::Records, .. } if tags == &[7]));
+        assert!(matches!(&error, TxnError::NotDelivered { tags, blame: Blame::Record, .. } if tags == &[7]));
         assert_eq!(error.kind(), Kind::Abort);
     }
 }
