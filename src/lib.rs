@@ -2,3 +2,4 @@
 
 pub mod domain;
 pub mod index;
+pub mod state;
