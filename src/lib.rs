@@ -1,5 +1,6 @@
 //! Routes WhatsApp messages to chatrooms, exactly once.
 
+pub mod contract;
 pub mod domain;
 pub mod index;
 pub mod kafka;
