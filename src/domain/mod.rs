@@ -33,3 +33,6 @@ pub mod settings;
 pub mod time;
 pub mod timers;
 pub mod verdict;
+
+#[cfg(test)]
+mod tests;
