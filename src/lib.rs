@@ -1,3 +1,7 @@
 //! Routes WhatsApp messages to chatrooms, exactly once.
 
+pub mod config;
 pub mod domain;
+pub mod health;
+pub mod shutdown;
+pub mod telemetry;
