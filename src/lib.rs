@@ -3,5 +3,6 @@
 pub mod config;
 pub mod domain;
 pub mod health;
+pub mod kafka;
 pub mod shutdown;
 pub mod telemetry;
