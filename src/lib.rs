@@ -3,6 +3,7 @@
 pub mod config;
 pub mod domain;
 pub mod health;
+pub mod index;
 pub mod kafka;
 pub mod shutdown;
 pub mod telemetry;
