@@ -1,4 +1,9 @@
 //! Routes WhatsApp messages to chatrooms, exactly once.
 
+pub mod config;
 pub mod domain;
+pub mod health;
 pub mod index;
+pub mod kafka;
+pub mod shutdown;
+pub mod telemetry;
