@@ -1,8 +1,15 @@
 //! Routes WhatsApp messages to chatrooms, exactly once.
 
+pub mod config;
 pub mod contract;
 pub mod domain;
+pub mod health;
 pub mod index;
+pub mod judging;
 pub mod kafka;
+pub mod monitor;
 pub mod protocol;
+pub mod shutdown;
+pub mod state;
+pub mod telemetry;
 pub mod worker;

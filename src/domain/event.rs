@@ -140,7 +140,8 @@ pub enum Step {
         command: Command,
         phone: Phone,
     },
-    /// To the phone's home: a repeat; only answered, with the state as it is now (K2).
+    /// A repeat; only answered, with the state as it is now (K2). To the home of the chatroom that the first answer was
+    /// about, which may stand under a phone that the contact has left; else to the phone's.
     Repeat {
         command: Command,
         phone: Phone,
@@ -240,6 +241,10 @@ impl Step {
         match self {
             Self::Upsert { phone, .. } => Key::Phone(org.clone(), phone.canonical),
             Self::Attach { to, .. } => Key::Phone(org.clone(), to.canonical),
+            Self::Repeat {
+                first: Answer { chatroom: Some(id), .. },
+                ..
+            } => Key::Chatroom(org.clone(), (*id).into()),
             Self::BadPhone { phone, .. }
             | Self::CreateChatroom { phone, .. }
             | Self::Repeat { phone, .. }

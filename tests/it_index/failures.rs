@@ -119,6 +119,8 @@ async fn a_full_server_refuses_writes_and_still_reads() {
         assert!(offset < 20, "the server must fill up");
     };
     assert_eq!((refused.kind(), refused.is_retriable()), (ErrorKind::Full, true));
+    server.ask::<()>(&["CONFIG", "SET", "maxmemory", "1mb"]).await;
+    assert_eq!(apply(&index, &of, offset, b"1").await, Err(ErrorKind::Full));
     let Read::Found { marker, value } = index.read(0, &of, &["k0"]).await.unwrap() else {
         panic!("foreign");
     };
@@ -128,6 +130,28 @@ async fn a_full_server_refuses_writes_and_still_reads() {
     );
     server.ask::<()>(&["CONFIG", "SET", "maxmemory", "0"]).await;
     assert_eq!(apply(&index, &of, offset, b"1").await, Ok(Applied::Applied));
+}
+
+/// A sweep that looked before a build began must not take that build for an older one.
+#[tokio::test]
+async fn the_sweep_looks_at_the_marker_itself() {
+    let server = Server::start(&[]).await;
+    let index = index(&server.url());
+    let of = begin(&index).await;
+    assert_eq!(apply(&index, &of, 0, b"1").await, Ok(Applied::Applied));
+    let keys: Vec<String> = server.ask(&["KEYS", "*"]).await;
+    let sweep = async |generation: &str| {
+        let (script, tag) = (include_str!("../../src/index/redis/sweep.lua"), "{chatroom-router:0}");
+        let (marker, generations) = (format!("{tag}:marker"), format!("{tag}:generations"));
+        let values = keys.iter().find(|key| key.contains(":v:")).expect("a value");
+        let words = ["EVAL", script, "3", &marker, &generations, values, generation];
+        server.ask::<i64>(&words).await
+    };
+    assert_eq!(sweep(&of.generation.to_string()).await, -1);
+    assert_eq!(server.ask::<i64>(&["DBSIZE"]).await, 3);
+    assert_eq!(sweep("an older one").await, 1);
+    server.ask::<()>(&["DEL", "{chatroom-router:0}:marker"]).await;
+    assert_eq!(sweep("an older one").await, -1);
 }
 
 #[tokio::test]
