@@ -311,9 +311,17 @@ mod tests {
         assert_ne!(KEY.message_id(&org, "wamid.1"), KEY.request_id(&org, "wamid.1"));
     }
 
-    const GOLDEN: [&str; 7] = ["", "", "", "", "", "", ""];
-    const GOLDEN_CHECK: u64 = 0;
-    const GOLDEN_ID: u128 = 0;
+    const GOLDEN: [&str; 7] = [
+        "c346c99fb85633d38d8c4c5197a8f87c6",
+        "r6e11017564c07e6a086f28343f75e1d8",
+        "o02406c03003a1ddea807f5c50f8f9b52",
+        "a856857ebe87a239922599580176b202100000000",
+        "a856857ebe87a239922599580176b202100000001",
+        "m707df2bfb4d6e22ca022fd1b0fadb2f0fc00000000",
+        "q707df2bfb4d6e22ca022fd1b0fadb2f0fc00000000",
+    ];
+    const GOLDEN_CHECK: u64 = 629299552065639386;
+    const GOLDEN_ID: u128 = 202482524818272779425133774830501648954;
 
     #[test]
     fn another_secret_finds_nothing() {
