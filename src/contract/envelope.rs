@@ -3,11 +3,9 @@
 //! Either a record of an input as it came in, with its position and the decision time that the first task fixed, or a
 //! step of a command. Our headers stand after the record's own and are taken off again: what arrives is what was sent.
 
-use super::origin::{self, UnreadableOrigin};
+use super::origin;
 use super::record::{Header, OutHeader, OutRecord, RawRecord, TopicKind};
 use super::wire::{Reader, Writer};
-use crate::domain::event::Cause;
-use crate::domain::ids::OrgId;
 use crate::domain::phone::{Phone, SpelledPhone};
 use crate::domain::time::Instant;
 use std::borrow::Cow;
@@ -30,16 +28,8 @@ pub enum Opened<'a> {
         /// An affiliate's phone, as the first task read it.
         phone: Option<SpelledPhone>,
     },
-    Step(SentStep<'a>),
-}
-
-/// A step of a command, encoded by the state's codec.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SentStep<'a> {
-    pub org: OrgId,
-    pub at: Instant,
-    pub cause: Cause,
-    pub step: Cow<'a, [u8]>,
+    /// A step of a command, in the state's own encoding.
+    Step(&'a [u8]),
 }
 
 /// Nobody but us writes to this topic, so this is no dead letter: the partition stops.
@@ -49,8 +39,6 @@ pub enum EnvelopeFault {
     Format,
     #[error("a record of router-commands has a damaged header or value: {0}")]
     Damaged(&'static str),
-    #[error(transparent)]
-    Origin(#[from] UnreadableOrigin),
 }
 
 /// Passes on a record to the home whose key is given.
@@ -80,22 +68,14 @@ pub fn pass_on(record: &RawRecord<'_>, home: &str, decided_at: Instant, phone: O
     }
 }
 
-/// Sends a step to the home whose key is given.
+/// Sends a step, encoded, to the home whose key is given.
 #[must_use]
-pub fn send_step(step: &SentStep<'_>, home: &str) -> OutRecord {
-    let mut value = Writer::with_capacity(64 + step.cause.origin.len() + step.step.len());
-    value.bytes(step.org.as_str().as_bytes());
-    value.bytes(&step.cause.origin);
-    value.bytes(&step.step);
+pub fn send_step(step: Vec<u8>, home: &str) -> OutRecord {
     OutRecord {
         topic: TopicKind::RouterCommands,
         key: Some(home.as_bytes().to_vec()),
-        value: Some(value.finish()),
-        headers: vec![
-            ours(STEP, b"1".to_vec()),
-            ours(DECIDED_AT, step.at.0.to_string().into_bytes()),
-            ours(FORMAT_HEADER, FORMAT.to_vec()),
-        ],
+        value: Some(step),
+        headers: vec![ours(STEP, b"1".to_vec()), ours(FORMAT_HEADER, FORMAT.to_vec())],
     }
 }
 
@@ -106,37 +86,22 @@ pub fn open<'a>(value: Option<&'a [u8]>, headers: &[Header<'a>]) -> Result<Opene
     let first_of_ours = before.iter().rposition(|(name, _)| matches!(*name, ORIGIN | STEP));
     let split = first_of_ours.and_then(|place| before.split_at_checked(place));
     let (theirs, ours) = split.ok_or(EnvelopeFault::Damaged("no router_origin and no router_step"))?;
-    let decided_at = number(ours, DECIDED_AT).ok_or(EnvelopeFault::Damaged(DECIDED_AT))?;
     match ours.first() {
         Some((ORIGIN, Some(position))) => {
             let mut reader = Reader(position);
             let mut record = origin::read_position(&mut reader).ok_or(EnvelopeFault::Damaged(ORIGIN))?;
             record.value = value;
             record.headers = theirs.to_vec();
+            let decided_at = number(ours, DECIDED_AT).ok_or(EnvelopeFault::Damaged(DECIDED_AT))?;
             Ok(Opened::Passed {
                 record,
                 decided_at: Instant(decided_at),
                 phone: phone(ours)?,
             })
         }
-        Some((STEP, _)) => step(value.unwrap_or_default(), Instant(decided_at)).map(Opened::Step),
+        Some((STEP, _)) => Ok(Opened::Step(value.unwrap_or_default())),
         _ => Err(EnvelopeFault::Damaged(ORIGIN)),
     }
-}
-
-fn step(value: &[u8], at: Instant) -> Result<SentStep<'_>, EnvelopeFault> {
-    const DAMAGED: EnvelopeFault = EnvelopeFault::Damaged("the value of a step");
-    let mut reader = Reader(value);
-    let org = reader.text().and_then(|text| OrgId::parse(text).ok());
-    let origin = reader.bytes().ok_or(DAMAGED)?;
-    let step = reader.bytes().ok_or(DAMAGED)?;
-    reader.end().ok_or(DAMAGED)?;
-    Ok(SentStep {
-        org: org.ok_or(DAMAGED)?,
-        at,
-        cause: origin::cause_of(origin)?,
-        step: Cow::Borrowed(step),
-    })
 }
 
 fn phone(headers: &[Header<'_>]) -> Result<Option<SpelledPhone>, EnvelopeFault> {

@@ -16,7 +16,7 @@ use crate::domain::time::Instant;
 use crate::kafka::NewRecord;
 use crate::state::codec;
 use crate::state::homes::home_text;
-use crate::telemetry::metrics::labels::{Duplicate, RecordOutcome};
+use crate::telemetry::metrics::{Duplicate, RecordOutcome};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Judges. Err: read these records, and judge again.
@@ -40,7 +40,7 @@ pub fn judge(prepared: &Prepared, facts: &Facts, view: &dyn View, table: &Settin
                 (Ok(command), _) => return judge_affiliate(command, cause, prepared, (facts, view, table)),
                 // Without settings there is no region to read it by; that the org is unknown comes first (P1).
                 (Err(_), None) => {
-                    let result = refused(&affiliate.command(), Code::UnknownOrg, None, prepared.decided_at);
+                    let result = refused(affiliate.as_command(), Code::UnknownOrg, None, prepared.decided_at);
                     out.effect(&from(cause, Consequence::Result(result)), prepared.decided_at);
                     out.outcome(RecordOutcome::Judged);
                 }
@@ -123,7 +123,7 @@ pub fn give_up(prepared: &Prepared, facts: &Facts, why: &str) -> Judged {
         }
         Content::Affiliate(cause, affiliate) => {
             out.effect(&from(cause, Consequence::DeadLetter(dead)), at);
-            let result = refused(&affiliate.command(), Code::Failed, Some(detail), at);
+            let result = refused(affiliate.as_command(), Code::Failed, Some(detail), at);
             out.effect(&from(cause, Consequence::Result(result)), at);
         }
         Content::Dead(cause, _) => out.effect(&from(cause, Consequence::DeadLetter(dead)), at),
@@ -158,7 +158,7 @@ fn refused(command: &Command, code: Code, detail: Option<String>, at: Instant) -
     CommandResult {
         request: command.request.clone(),
         org: command.org.clone(),
-        kind: command.what.kind(),
+        kind: command.kind(),
         status: Status::Refused,
         code: Some(code),
         detail: detail.map(Into::into),

@@ -2,7 +2,7 @@
 
 use crate::contract::TopicKind;
 use crate::domain::effect::{AutoReplyOutcome, Code, CommandType, DeadReason, RouteRule, Status, UnroutedReason};
-use crate::telemetry::metrics::labels::{Duplicate, RecordOutcome};
+use crate::telemetry::metrics::{Duplicate, RecordOutcome};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Count {

@@ -135,6 +135,13 @@ pub fn decode(key: &RecordKey, bytes: &[u8]) -> Result<Value, DecodeError> {
     Ok(value)
 }
 
+/// Whose entry a value is, without reading the entry. None: it is no entry of a phone.
+#[must_use]
+pub fn subject(bytes: &[u8]) -> Option<Subject> {
+    let mut reader = Reader::new(bytes).ok()?;
+    (reader.byte().ok()? == kind::PHONE).then(|| Wire::take(&mut reader).ok()).flatten()
+}
+
 fn live(record: Record) -> Value {
     Value::Live(Stored {
         subject: None,

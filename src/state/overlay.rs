@@ -73,27 +73,20 @@ impl Change {
 pub struct Committed {
     pub from: i64,
     pub to: i64,
-    pub changes: Vec<Change>,
+    /// Each with its offset in the changelog.
+    pub changes: Vec<(i64, Change)>,
 }
 
 impl Committed {
-    /// For the index. All changes stand at `from`, so that it is applied as one: which offset each has got doesn't matter.
-    #[must_use]
-    pub fn batch(&self, applied_until: Option<i64>) -> Batch {
-        let change = |change: &Change| IndexChange {
-            offset: self.from,
+    fn index_changes(&self) -> impl Iterator<Item = IndexChange> {
+        self.changes.iter().map(|(offset, change)| IndexChange {
+            offset: *offset,
             ops: change.ops(),
-        };
-        Batch {
-            from: self.from,
-            to: self.to,
-            changes: self.changes.iter().map(change).collect(),
-            applied_until,
-        }
+        })
     }
 
     fn bytes(&self) -> usize {
-        self.changes.iter().map(Change::bytes).sum()
+        self.changes.iter().map(|(_, change)| change.bytes()).sum()
     }
 }
 
@@ -141,12 +134,12 @@ impl Overlay {
     }
 
     /// A transaction was committed; `to` is the changelog offset after it.
-    pub fn commit(&mut self, to: i64, changes: Vec<Change>) -> Result<(), Astray> {
+    pub fn commit(&mut self, to: i64, changes: Vec<(i64, Change)>) -> Result<(), Astray> {
         let from = self.committed();
         if to <= from {
             return Err(Astray::Backwards { to, held: from });
         }
-        for change in &changes {
+        for (_, change) in &changes {
             let stored = change.stored.clone();
             self.latest.insert(change.key, Latest { to, stored });
         }
@@ -166,7 +159,7 @@ impl Overlay {
         }
         while let Some(committed) = self.held.pop_front_if(|first| first.to <= marker) {
             self.bytes -= committed.bytes();
-            for change in committed.changes {
+            for (_, change) in committed.changes {
                 self.let_go(change, committed.to, cache);
             }
         }
@@ -182,21 +175,15 @@ impl Overlay {
         }
     }
 
-    /// What is to be applied yet, in order.
-    pub fn pending(&self) -> impl Iterator<Item = &Committed> {
-        self.held.iter()
-    }
-
-    /// What an index whose marker stands there lacks, in order. Each is whole: applying a part of it again changes nothing.
-    pub fn pending_from(&self, marker: i64) -> Result<impl Iterator<Item = &Committed>, Astray> {
-        let (acknowledged, committed) = (self.acknowledged, self.committed());
-        if marker < acknowledged {
-            return Err(Astray::RolledBack { marker, acknowledged });
+    /// All that is to be applied yet, as one stretch.
+    #[must_use]
+    pub fn batch(&self, applied_until: Option<i64>) -> Batch {
+        Batch {
+            from: self.acknowledged,
+            to: self.committed(),
+            changes: self.held.iter().flat_map(Committed::index_changes).collect(),
+            applied_until,
         }
-        if marker > committed {
-            return Err(Astray::Ahead { marker, committed });
-        }
-        Ok(self.held.iter().filter(move |held| held.to > marker))
     }
 
     /// The changelog offset after the last committed transaction.

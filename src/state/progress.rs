@@ -129,6 +129,22 @@ impl Progress {
         self.inputs.insert(input.clone(), position);
     }
 
+    /// All before `next` is consumed, or never was there. The position does not go back.
+    pub fn reached(&mut self, input: &Input, next: i64) {
+        let held = self.inputs.get(input).copied();
+        let position = Position {
+            next: held.map_or(next, |held| held.next.max(next)),
+            decided_to: held.and_then(|held| held.decided_to),
+        };
+        self.inputs.insert(input.clone(), position);
+    }
+
+    /// The next offset of an input. None: it was not known when this was written.
+    #[must_use]
+    pub fn next_of(&self, input: &Input) -> Option<i64> {
+        self.inputs.get(input).map(|position| position.next)
+    }
+
     /// The least of the greatest decision times consumed; None while there is an input of which nothing was.
     #[must_use]
     pub fn stream_time(&self) -> Option<Instant> {

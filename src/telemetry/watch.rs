@@ -1,6 +1,6 @@
 //! One event, one place: what a worker reports is logged, counted and told to the health checks here, and nowhere else.
 
-use super::metrics::labels::{Duplicate, IndexCall, IndexOutcome, RestoreCause, TransactionOutcome, TransactionPhase};
+use super::metrics::{Duplicate, IndexCall, IndexOutcome, RestoreCause, TransactionOutcome, TransactionPhase};
 use super::metrics::Metrics;
 use crate::health::{Answer, Partition as Health, Worker};
 use crate::judging::{Count, Tally};

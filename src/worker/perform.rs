@@ -5,7 +5,7 @@ use super::{Producer, Worker};
 use crate::index::{Batch, Due, Generation, Index, Read};
 use crate::kafka::{Ending, Kind, NewRecord, TopicPartition, Transactions, TxnError};
 use crate::protocol::{Action, Event, Life, TransactionAnswer, TransactionStep};
-use crate::telemetry::metrics::labels::IndexCall;
+use crate::telemetry::metrics::IndexCall;
 use crate::telemetry::watch;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
