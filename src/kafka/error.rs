@@ -38,7 +38,10 @@ impl ClientError {
 
 impl From<KafkaError> for ClientError {
     fn from(error: KafkaError) -> Self {
-        Self { code: error.rdkafka_error_code(), text: error.to_string() }
+        Self {
+            code: error.rdkafka_error_code(),
+            text: error.to_string(),
+        }
     }
 }
 
@@ -46,7 +49,10 @@ impl From<KafkaError> for ClientError {
 pub enum Error {
     /// The client refused or a broker answered with an error.
     #[error("{doing}: {source}")]
-    Client { doing: Cow<'static, str>, source: ClientError },
+    Client {
+        doing: Cow<'static, str>,
+        source: ClientError,
+    },
     /// Nothing moved within the deadline; nothing is known to be wrong but the time.
     #[error("{doing}: not done within {waited:?}")]
     TimedOut { doing: Cow<'static, str>, waited: Duration },
@@ -63,7 +69,10 @@ pub enum Error {
 
 impl Error {
     pub(super) fn client(doing: impl Into<Cow<'static, str>>, source: KafkaError) -> Self {
-        Self::Client { doing: doing.into(), source: source.into() }
+        Self::Client {
+            doing: doing.into(),
+            source: source.into(),
+        }
     }
 
     pub(super) fn code(doing: impl Into<Cow<'static, str>>, code: Code) -> Self {

@@ -80,12 +80,20 @@ impl Transactions {
             }
         }
         let id = transactional_id.to_owned();
-        Ok(Self(Box::new(Inner { native, deliveries, id, suspect: false })))
+        Ok(Self(Box::new(Inner {
+            native,
+            deliveries,
+            id,
+            suspect: false,
+        })))
     }
 
     /// Begins a transaction; no request is made. On an error the producer is gone.
     pub fn begin(self) -> Result<Transaction, TxnError> {
-        self.0.native.begin_transaction().map_err(|source| TxnError::of("beginning a transaction", source))?;
+        self.0
+            .native
+            .begin_transaction()
+            .map_err(|source| TxnError::of("beginning a transaction", source))?;
         self.0.deliveries.clear();
         Ok(Transaction(self.0))
     }
@@ -136,7 +144,9 @@ impl Transaction {
             return Err(failure);
         }
         if !flushed {
-            return Err(TxnError::FlushTimedOut { unsettled: native::unsettled(&self.0.native) });
+            return Err(TxnError::FlushTimedOut {
+                unsettled: native::unsettled(&self.0.native),
+            });
         }
         Ok(self.0.deliveries.take())
     }
@@ -178,7 +188,9 @@ impl Transaction {
         let started = Instant::now();
         let ended = call(&self.0.native, rdkafka::util::Timeout::Never);
         self.0.suspect |= ended.is_err() || started.elapsed() > SLOW;
-        let Err(source) = ended else { return Ending::Done(Transactions(self.0)) };
+        let Err(source) = ended else {
+            return Ending::Done(Transactions(self.0));
+        };
         let error = TxnError::of(doing, source);
         tracing::debug!(%error, id = self.0.id, "transaction_end_failed");
         match error.kind() {
