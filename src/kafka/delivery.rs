@@ -10,7 +10,7 @@ use rdkafka::message::{DeliveryResult, Header as NativeHeader, Message, OwnedHea
 use rdkafka::producer::{NoCustomPartitioner, ProducerContext};
 
 use super::txn_error::TxnError;
-use super::{Header, consumer};
+use super::{ClientError, Header, consumer};
 
 /// Where a record went. Certain once its transaction is committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +77,7 @@ impl Deliveries {
         Some(TxnError::NotDelivered {
             tags,
             blame,
-            source: source.clone().into(),
+            source: ClientError::of(source),
         })
     }
 

@@ -27,21 +27,19 @@ pub struct ClientError {
 }
 
 impl ClientError {
+    pub(super) fn of(error: &KafkaError) -> Self {
+        Self {
+            code: error.rdkafka_error_code(),
+            text: error.to_string(),
+        }
+    }
+
     pub(super) fn told(code: Code, text: String) -> Self {
         Self { code: Some(code), text }
     }
 
     pub(super) fn code(&self) -> Option<Code> {
         self.code
-    }
-}
-
-impl From<KafkaError> for ClientError {
-    fn from(error: KafkaError) -> Self {
-        Self {
-            code: error.rdkafka_error_code(),
-            text: error.to_string(),
-        }
     }
 }
 
@@ -71,7 +69,7 @@ impl Error {
     pub(super) fn client(doing: impl Into<Cow<'static, str>>, source: KafkaError) -> Self {
         Self::Client {
             doing: doing.into(),
-            source: source.into(),
+            source: ClientError::of(&source),
         }
     }
 

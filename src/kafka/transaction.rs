@@ -28,6 +28,8 @@ struct Inner {
     native: Native,
     deliveries: Arc<Deliveries>,
     id: String,
+    /// The length of a transaction.
+    length: Duration,
     suspect: bool,
 }
 
@@ -79,11 +81,13 @@ impl Transactions {
                 }
             }
         }
+        let length = Duration::from_millis(settings.transaction_timeout_ms.into());
         let id = transactional_id.to_owned();
         Ok(Self(Box::new(Inner {
             native,
             deliveries,
             id,
+            length,
             suspect: false,
         })))
     }
@@ -113,7 +117,7 @@ impl Transaction {
     /// Hands a record to the client, which copies it. `tag` comes back with its offset, or in what is said against it.
     /// Waits while the client's queue is full, up to the transaction's own length.
     pub fn send(&mut self, tag: usize, record: &NewRecord) -> Result<(), TxnError> {
-        let until = Instant::now() + Duration::from_secs(30);
+        let until = Instant::now() + self.0.length;
         let mut base: BaseRecord<'_, [u8], [u8], usize> = BaseRecord::with_opaque_to(&record.topic, tag);
         base.partition = record.partition;
         base.key = record.key.as_deref();
@@ -151,7 +155,8 @@ impl Transaction {
         Ok(self.0.deliveries.take())
     }
 
-    /// Makes these positions part of the transaction, fenced by the consumer's generation and member id as of now.
+    /// Makes these positions part of the transaction, fenced by the consumer's generation and member id as of now. The
+    /// library may take longer than `timeout` while the group's coordinator is down (librdkafka#5456).
     pub fn send_offsets(
         &mut self,
         consumer: &Consumer,

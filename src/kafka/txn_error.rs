@@ -87,7 +87,7 @@ impl TxnError {
                 requires_abort: false,
             },
         };
-        Self::classify(doing, &native, source.into())
+        Self::classify(doing, &native, ClientError::of(&source))
     }
 
     pub(super) fn of_native(doing: &'static str, native: NativeError) -> Self {
@@ -102,21 +102,21 @@ impl TxnError {
             Some(code) if blames_records(code) => Self::NotDelivered {
                 tags: vec![tag],
                 blame: Blame::Record,
-                source: source.into(),
+                source: ClientError::of(&source),
             },
             Some(Code::Fatal) => Self::Fatal {
                 doing,
-                source: source.into(),
+                source: ClientError::of(&source),
             },
             Some(Code::Fenced) => Self::Fenced {
                 doing,
-                source: source.into(),
+                source: ClientError::of(&source),
             },
             // The library refuses records once the transaction is to be aborted (`State`); of an unknown topic or
             // partition nothing was sent either.
             _ => Self::RequiresAbort {
                 doing,
-                source: source.into(),
+                source: ClientError::of(&source),
             },
         }
     }

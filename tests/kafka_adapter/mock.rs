@@ -71,3 +71,17 @@ fn a_cluster_that_is_cut_off_is_told_and_comes_back() {
     cluster.set_reachable(true).unwrap();
     lookup.reach(LONG).unwrap();
 }
+
+#[test]
+fn closing_has_a_bound_when_nobody_answers() {
+    let cluster = MockCluster::start(&[("in", 1)]).unwrap();
+    let settings = Settings {
+        brokers: cluster.brokers().into(),
+        ..Settings::default()
+    };
+    let consumer = member(&settings, "in");
+    cluster.set_reachable(false).unwrap();
+    let started = Instant::now();
+    consumer.close(Duration::from_secs(1));
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+}
