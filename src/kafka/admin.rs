@@ -48,7 +48,10 @@ impl Admin {
     pub fn open(settings: &Settings) -> Result<Self, Error> {
         let client = AdminClient::from_config_and_context(&settings.admin(), Quiet)
             .map_err(|source| Error::client("opening an admin client", source))?;
-        Ok(Self { client, lookup: Lookup::open(settings)? })
+        Ok(Self {
+            client,
+            lookup: Lookup::open(settings)?,
+        })
     }
 
     /// The cluster's id. An error: no broker answers in time.
@@ -62,7 +65,14 @@ impl Admin {
         let mut found = BTreeMap::new();
         for topic in topics {
             if let Some((partitions, replicas)) = self.lookup.layout(topic, left(until))? {
-                found.insert(topic.clone(), ExistingTopic { partitions, replicas, settings: BTreeMap::new() });
+                found.insert(
+                    topic.clone(),
+                    ExistingTopic {
+                        partitions,
+                        replicas,
+                        settings: BTreeMap::new(),
+                    },
+                );
             }
         }
         if found.is_empty() {
@@ -70,7 +80,11 @@ impl Admin {
         }
         let doing = "describing topics";
         let asked: Vec<_> = found.keys().map(|topic| ResourceSpecifier::Topic(topic)).collect();
-        let answers = self.ask(doing, self.client.describe_configs(&asked, &options(left(until))), until)?;
+        let answers = self.ask(
+            doing,
+            self.client.describe_configs(&asked, &options(left(until))),
+            until,
+        )?;
         drop(asked);
         for answer in answers {
             let resource = answer.map_err(|code| Error::code(doing, code))?;
@@ -99,7 +113,10 @@ impl Admin {
         for topic in topics {
             while self.lookup.partitions(&topic.name, left(until))? != Some(topic.partitions) {
                 if Instant::now() >= until {
-                    return Err(Error::TimedOut { doing: format!("{doing}: {}", topic.name).into(), waited: timeout });
+                    return Err(Error::TimedOut {
+                        doing: format!("{doing}: {}", topic.name).into(),
+                        waited: timeout,
+                    });
                 }
                 thread::sleep(Duration::from_millis(20));
             }
@@ -156,23 +173,33 @@ impl Admin {
         let waited = left(until) + Duration::from_secs(1);
         match block_on(answer, waited) {
             Some(answer) => answer.map_err(|source| Error::client(doing, source)),
-            None => Err(Error::TimedOut { doing: doing.into(), waited }),
+            None => Err(Error::TimedOut {
+                doing: doing.into(),
+                waited,
+            }),
         }
     }
 }
 
 fn left(until: Instant) -> Duration {
-    until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
+    until
+        .saturating_duration_since(Instant::now())
+        .max(Duration::from_millis(1))
 }
 
 fn options(timeout: Duration) -> AdminOptions {
-    AdminOptions::new().request_timeout(Some(timeout)).operation_timeout(Some(timeout))
+    AdminOptions::new()
+        .request_timeout(Some(timeout))
+        .operation_timeout(Some(timeout))
 }
 
 fn new_topic(topic: &TopicToCreate) -> NewTopic<'_> {
     let replicas = TopicReplication::Fixed(topic.replicas.unwrap_or(-1));
     let new = NewTopic::new(&topic.name, topic.partitions, replicas);
-    topic.settings.iter().fold(new, |new, (name, value)| new.set(name, value))
+    topic
+        .settings
+        .iter()
+        .fold(new, |new, (name, value)| new.set(name, value))
 }
 
 /// Wakes the thread that waits.

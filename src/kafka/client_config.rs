@@ -7,6 +7,8 @@ use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::KafkaError;
 use secrecy::{ExposeSecret, SecretString};
 
+pub use super::forbidden::FORBIDDEN;
+
 /// Bytes that a record may need beyond its value: key, headers, envelope, framing.
 pub const RECORD_OVERHEAD_BYTES: usize = 64 * 1024;
 
@@ -76,57 +78,11 @@ pub struct SettingFault {
     pub why: String,
 }
 
-const OURS: &str = "the program relies on the value that it sets itself; remove it";
-const ONCE: &str = "exactly-once rests on the value that the program sets itself; remove it";
-const SECURITY: &str = "set it under kafka.security, where secrets are kept out of logs and of what is shown";
-
-/// Properties that users may not set, and why.
-pub const FORBIDDEN: &[(&str, &str)] = &[
-    ("bootstrap.servers", "set kafka.brokers"),
-    ("metadata.broker.list", "set kafka.brokers"),
-    ("group.id", "set kafka.group_id"),
-    ("group.instance.id", "set kafka.instance_id"),
-    ("group.protocol", "set kafka.group_protocol"),
-    ("group.protocol.type", ONCE),
-    ("group.remote.assignor", ONCE),
-    ("partition.assignment.strategy", "tasks move one by one, which only cooperative-sticky does; remove it"),
-    ("session.timeout.ms", "set kafka.session_timeout_ms, which is checked against the transactions' timeout"),
-    ("transaction.timeout.ms", "set kafka.transaction_timeout_ms, which is checked against the session's timeout"),
-    ("transactional.id", "made from group, host and slot, so that a restarted process ends its own transaction; remove it"),
-    ("enable.idempotence", ONCE),
-    ("acks", ONCE),
-    ("request.required.acks", ONCE),
-    ("retries", ONCE),
-    ("message.send.max.retries", ONCE),
-    ("message.timeout.ms", "a record is given up with its transaction, never before; remove it"),
-    ("delivery.timeout.ms", "a record is given up with its transaction, never before; remove it"),
-    ("partitioner", "a record's home is a partition by murmur2, as Java's producers pick it; remove it"),
-    ("isolation.level", "aborted records must never be read; remove it"),
-    ("enable.auto.commit", "offsets are committed in the transaction of what they caused; remove it"),
-    ("auto.commit.enable", "offsets are committed in the transaction of what they caused; remove it"),
-    ("auto.commit.interval.ms", "offsets are committed in the transaction of what they caused; remove it"),
-    ("enable.auto.offset.store", ONCE),
-    ("offset.store.method", ONCE),
-    ("auto.offset.reset", "a lost position must stop the partition, not skip or repeat records; remove it"),
-    ("check.crcs", "a damaged record must not be taken for a whole one; remove it"),
-    ("enable.partition.eof", OURS),
-    ("message.max.bytes", "set limits.record_bytes"),
-    ("allow.auto.create.topics", "a topic made by accident has the wrong settings: use `topics apply`"),
-    ("test.mock.num.brokers", OURS),
-    ("security.protocol", SECURITY),
-    ("ssl.ca.location", SECURITY),
-    ("ssl.certificate.location", SECURITY),
-    ("ssl.key.location", SECURITY),
-    ("ssl.key.password", SECURITY),
-    ("sasl.mechanism", SECURITY),
-    ("sasl.mechanisms", SECURITY),
-    ("sasl.username", SECURITY),
-    ("sasl.password", SECURITY),
-];
-
 /// Two names of one property: what the user sets under either replaces what we set.
-const ALIASES: &[(&str, &str)] =
-    &[("queue.buffering.max.ms", "linger.ms"), ("max.partition.fetch.bytes", "fetch.message.max.bytes")];
+const ALIASES: &[(&str, &str)] = &[
+    ("queue.buffering.max.ms", "linger.ms"),
+    ("max.partition.fetch.bytes", "fetch.message.max.bytes"),
+];
 
 impl Settings {
     /// Every fault of these settings at once; none opens a connection to find out.
@@ -158,7 +114,9 @@ impl Settings {
             return Some((*why).into());
         }
         if name == "heartbeat.interval.ms" && self.group_protocol == GroupProtocol::Consumer {
-            return Some("with the consumer protocol the broker decides it (group.consumer.heartbeat.interval.ms)".into());
+            return Some(
+                "with the consumer protocol the broker decides it (group.consumer.heartbeat.interval.ms)".into(),
+            );
         }
         match ClientConfig::new().set(name, value).create_native_config() {
             Ok(_) => None,
@@ -252,7 +210,11 @@ impl Settings {
         let mut config = ClientConfig::new();
         // The library's `debug` contexts are of use only at its lowest level.
         let debug = self.properties.contains_key("debug");
-        config.set_log_level(if debug { RDKafkaLogLevel::Debug } else { RDKafkaLogLevel::Info });
+        config.set_log_level(if debug {
+            RDKafkaLogLevel::Debug
+        } else {
+            RDKafkaLogLevel::Info
+        });
         config.set("bootstrap.servers", &self.brokers);
         config.set("client.id", "chatroom-router");
         config.set("reconnect.backoff.max.ms", "2000");
@@ -270,8 +232,13 @@ impl Settings {
         for (name, value) in plain {
             value.iter().for_each(|value| _ = config.set(name, value));
         }
-        for (name, value) in [("ssl.key.password", &security.key_password), ("sasl.password", &security.password)] {
-            value.iter().for_each(|value| _ = config.set(name, value.expose_secret()));
+        for (name, value) in [
+            ("ssl.key.password", &security.key_password),
+            ("sasl.password", &security.password),
+        ] {
+            value
+                .iter()
+                .for_each(|value| _ = config.set(name, value.expose_secret()));
         }
         config
     }
@@ -298,15 +265,30 @@ mod tests {
     use super::*;
 
     fn with(properties: &[(&str, &str)]) -> Settings {
-        let properties = properties.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-        Settings { properties, ..Settings::default() }
+        let properties = properties
+            .iter()
+            .map(|(name, value)| ((*name).into(), (*value).into()))
+            .collect();
+        Settings {
+            properties,
+            ..Settings::default()
+        }
     }
 
     #[test]
     fn the_defaults_have_no_fault_and_every_client_accepts_them() {
-        let settings = Settings { instance_id: Some("host-0".into()), ..Settings::default() };
+        let settings = Settings {
+            instance_id: Some("host-0".into()),
+            ..Settings::default()
+        };
         assert_eq!(settings.faults(), []);
-        for config in [settings.member(), settings.reader(), settings.watermarks(), settings.producer("t"), settings.admin()] {
+        for config in [
+            settings.member(),
+            settings.reader(),
+            settings.watermarks(),
+            settings.producer("t"),
+            settings.admin(),
+        ] {
             assert!(config.create_native_config().is_ok(), "{config:?}");
         }
     }
@@ -316,14 +298,25 @@ mod tests {
         for (name, _) in FORBIDDEN {
             let faults = with(&[(name, "1")]).faults();
             assert_eq!(faults.len(), 1, "{name}");
-            let unknown = ClientConfig::new().set(*name, "1").create_native_config().err().map(|error| error.to_string());
-            assert!(!unknown.is_some_and(|text| text.contains("No such configuration property")), "{name}");
+            let unknown = ClientConfig::new()
+                .set(*name, "1")
+                .create_native_config()
+                .err()
+                .map(|error| error.to_string());
+            assert!(
+                !unknown.is_some_and(|text| text.contains("No such configuration property")),
+                "{name}"
+            );
         }
     }
 
     #[test]
     fn all_faults_are_told_at_once() {
-        let mut settings = with(&[("isolation.level", "read_uncommitted"), ("no.such.thing", "1"), ("linger.ms", "soon")]);
+        let mut settings = with(&[
+            ("isolation.level", "read_uncommitted"),
+            ("no.such.thing", "1"),
+            ("linger.ms", "soon"),
+        ]);
         settings.transaction_timeout_ms = 40_000;
         settings.brokers.clear();
         let keys: Vec<_> = settings.faults().into_iter().map(|fault| fault.key).collect();
@@ -339,7 +332,11 @@ mod tests {
 
     #[test]
     fn the_user_wins_under_either_name_but_never_where_it_is_forbidden() {
-        let settings = with(&[("queue.buffering.max.ms", "50"), ("partitioner", "random"), ("acks", "0")]);
+        let settings = with(&[
+            ("queue.buffering.max.ms", "50"),
+            ("partitioner", "random"),
+            ("acks", "0"),
+        ]);
         let config = settings.producer("t");
         assert_eq!(config.get("linger.ms"), None);
         assert_eq!(config.get("queue.buffering.max.ms"), Some("50"));
@@ -349,17 +346,30 @@ mod tests {
 
     #[test]
     fn the_consumer_protocol_leaves_the_session_to_the_broker() {
-        let settings = Settings { group_protocol: GroupProtocol::Consumer, ..with(&[("heartbeat.interval.ms", "1000")]) };
+        let settings = Settings {
+            group_protocol: GroupProtocol::Consumer,
+            ..with(&[("heartbeat.interval.ms", "1000")])
+        };
         assert_eq!(settings.faults().len(), 1);
-        for name in ["session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy"] {
+        for name in [
+            "session.timeout.ms",
+            "heartbeat.interval.ms",
+            "partition.assignment.strategy",
+        ] {
             assert_eq!(settings.member().get(name), None, "{name}");
         }
     }
 
     #[test]
     fn secrets_are_not_shown() {
-        let security = Security { password: Some("hunter2".to_owned().into()), ..Security::default() };
-        let settings = Settings { security, ..Settings::default() };
+        let security = Security {
+            password: Some("hunter2".to_owned().into()),
+            ..Security::default()
+        };
+        let settings = Settings {
+            security,
+            ..Settings::default()
+        };
         assert!(!format!("{settings:?} {:?}", settings.member()).contains("hunter2"));
     }
 }

@@ -33,10 +33,17 @@ pub enum Polled {
 pub enum Fault {
     /// The position does not exist on the broker (records were deleted, or a log was cut). This partition has stopped.
     #[error("{at}: offset {offset} is not on the broker: {text}")]
-    OffsetOutOfRange { at: TopicPartition, offset: i64, text: String },
+    OffsetOutOfRange {
+        at: TopicPartition,
+        offset: i64,
+        text: String,
+    },
     /// One partition can't be read for now (rights, a damaged batch, ...). The client tries again by itself.
     #[error("{at}: {source}")]
-    Partition { at: TopicPartition, source: super::ClientError },
+    Partition {
+        at: TopicPartition,
+        source: super::ClientError,
+    },
     /// No broker can be reached; the client tries again by itself.
     #[error("no broker can be reached: {0}")]
     AllBrokersDown(String),
@@ -93,11 +100,16 @@ impl Consumer {
         let client = BaseConsumer::from_config_and_context(config, Quiet)
             .map_err(|source| Error::client("opening a consumer", source))?;
         let events = Events::of(client).ok_or(Error::Misuse("a consumer needs a group id"))?;
-        Ok(Self { events, pending: Pending::Nothing })
+        Ok(Self {
+            events,
+            pending: Pending::Nothing,
+        })
     }
 
     pub fn subscribe(&self, topic: &str) -> Result<(), Error> {
-        self.client().subscribe(&[topic]).map_err(|source| Error::client("subscribing", source))
+        self.client()
+            .subscribe(&[topic])
+            .map_err(|source| Error::client("subscribing", source))
     }
 
     /// Waits up to `timeout` for the next thing. To be called at least every `max.poll.interval.ms` (5 minutes), even when
@@ -166,7 +178,9 @@ impl Consumer {
     pub fn incremental_assign(&mut self, from: &[(TopicPartition, i64)]) -> Result<(), Error> {
         self.pending.allow_assign()?;
         let list = offsets(from)?;
-        self.client().incremental_assign(&list).map_err(|source| Error::client("assigning partitions", source))?;
+        self.client()
+            .incremental_assign(&list)
+            .map_err(|source| Error::client("assigning partitions", source))?;
         self.pending = Pending::Nothing;
         Ok(())
     }
@@ -175,7 +189,9 @@ impl Consumer {
     pub fn incremental_unassign(&mut self, partitions: &[TopicPartition]) -> Result<(), Error> {
         self.pending.allow_unassign()?;
         let list = names(partitions);
-        self.client().incremental_unassign(&list).map_err(|source| Error::client("unassigning partitions", source))?;
+        self.client()
+            .incremental_unassign(&list)
+            .map_err(|source| Error::client("unassigning partitions", source))?;
         self.pending = Pending::Nothing;
         Ok(())
     }
@@ -183,24 +199,33 @@ impl Consumer {
     /// Reads exactly these, outside any group. For readers, never for a member of a group.
     pub(super) fn assign(&mut self, from: &[(TopicPartition, i64)]) -> Result<(), Error> {
         let list = offsets(from)?;
-        self.client().assign(&list).map_err(|source| Error::client("assigning partitions", source))
+        self.client()
+            .assign(&list)
+            .map_err(|source| Error::client("assigning partitions", source))
     }
 
     /// Stops fetching these, and drops what was fetched and not yet handed out.
     pub fn pause(&self, partitions: &[TopicPartition]) -> Result<(), Error> {
-        self.client().pause(&names(partitions)).map_err(|source| Error::client("pausing partitions", source))
+        self.client()
+            .pause(&names(partitions))
+            .map_err(|source| Error::client("pausing partitions", source))
     }
 
     /// Goes on after the last record that was handed out, else where the partition was assigned.
     pub fn resume(&self, partitions: &[TopicPartition]) -> Result<(), Error> {
-        self.client().resume(&names(partitions)).map_err(|source| Error::client("resuming partitions", source))
+        self.client()
+            .resume(&names(partitions))
+            .map_err(|source| Error::client("resuming partitions", source))
     }
 
     /// Goes on from other positions; what was fetched from the old ones and not yet handed out is dropped.
     pub fn seek(&self, to: &[(TopicPartition, i64)], timeout: Duration) -> Result<(), Error> {
         let fail = |source| Error::client("seeking", source);
         let done = self.client().seek_partitions(offsets(to)?, timeout).map_err(fail)?;
-        done.elements().iter().try_for_each(|element| element.error()).map_err(fail)
+        done.elements()
+            .iter()
+            .try_for_each(|element| element.error())
+            .map_err(fail)
     }
 
     /// The group's committed offsets, in the order asked for; `None` where there is none. Waits for transactions that
@@ -255,7 +280,9 @@ impl Consumer {
             drop(self);
             _ = done.send(());
         });
-        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(100));
+        let left = deadline
+            .saturating_duration_since(Instant::now())
+            .max(Duration::from_millis(100));
         if spawned.is_ok() && finished.recv_timeout(left).is_err() {
             tracing::warn!("kafka_close_timed_out");
         }
@@ -280,10 +307,15 @@ fn classify(code: Code, text: String, fatal: bool, at: Option<Position>) -> Faul
     match (code, at) {
         _ if fatal => Fault::Fatal { source },
         (Code::Fatal | Code::Fenced | Code::FencedInstanceId, _) => Fault::Fatal { source },
-        (Code::AutoOffsetReset, Some(at)) => {
-            Fault::OffsetOutOfRange { at: at.topic_partition(), offset: at.offset, text }
-        }
-        (_, Some(at)) => Fault::Partition { at: at.topic_partition(), source },
+        (Code::AutoOffsetReset, Some(at)) => Fault::OffsetOutOfRange {
+            at: at.topic_partition(),
+            offset: at.offset,
+            text,
+        },
+        (_, Some(at)) => Fault::Partition {
+            at: at.topic_partition(),
+            source,
+        },
         (Code::AllBrokersDown, None) => Fault::AllBrokersDown(text),
         (Code::Authentication | Code::SaslAuthenticationFailed | Code::SSL, None) => Fault::Refused { source },
         (Code::GroupAuthorizationFailed | Code::TopicAuthorizationFailed, None) => Fault::Refused { source },

@@ -10,7 +10,7 @@ use rdkafka::message::{DeliveryResult, Header as NativeHeader, Message, OwnedHea
 use rdkafka::producer::{NoCustomPartitioner, ProducerContext};
 
 use super::txn_error::TxnError;
-use super::{Header, consumer};
+use super::{ClientError, Header, consumer};
 
 /// Where a record went. Certain once its transaction is committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +74,11 @@ impl Deliveries {
             (0, _) => Blame::AmongThese,
             _ => Blame::Surroundings,
         };
-        Some(TxnError::NotDelivered { tags, blame, source: source.clone().into() })
+        Some(TxnError::NotDelivered {
+            tags,
+            blame,
+            source: ClientError::of(source),
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -130,9 +134,12 @@ impl ProducerContext<NoCustomPartitioner> for Reports {
 pub(super) fn owned_headers(headers: &[Header]) -> Option<OwnedHeaders> {
     let empty = OwnedHeaders::new_with_capacity(headers.len());
     (!headers.is_empty()).then(|| {
-        headers
-            .iter()
-            .fold(empty, |built, (key, value)| built.insert(NativeHeader { key, value: value.as_deref() }))
+        headers.iter().fold(empty, |built, (key, value)| {
+            built.insert(NativeHeader {
+                key,
+                value: value.as_deref(),
+            })
+        })
     })
 }
 
@@ -143,7 +150,10 @@ mod tests {
     fn failed(codes: &[(usize, Code)]) -> Deliveries {
         let deliveries = Deliveries::default();
         for (tag, code) in codes {
-            deliveries.state().failed.push((*tag, *code, KafkaError::MessageProduction(*code)));
+            deliveries
+                .state()
+                .failed
+                .push((*tag, *code, KafkaError::MessageProduction(*code)));
         }
         deliveries
     }
@@ -156,15 +166,20 @@ mod tests {
             (3, Code::InvalidRecord),
             (4, Code::MessageTimedOut),
         ]);
-        let Some(TxnError::NotDelivered { tags, blame, .. }) = deliveries.failure() else { panic!("no failure") };
+        let Some(TxnError::NotDelivered { tags, blame, .. }) = deliveries.failure() else {
+            panic!("no failure")
+        };
         assert_eq!((tags, blame), (vec![3], Blame::Record));
     }
 
     #[test]
     fn a_cause_goes_before_its_consequences() {
-        let Some(TxnError::NotDelivered { tags, blame, .. }) =
-            failed(&[(1, Code::PurgeQueue), (4, Code::MessageTimedOut), (2, Code::MessageTimedOut)]).failure()
-        else {
+        let Some(TxnError::NotDelivered { tags, blame, .. }) = failed(&[
+            (1, Code::PurgeQueue),
+            (4, Code::MessageTimedOut),
+            (2, Code::MessageTimedOut),
+        ])
+        .failure() else {
             panic!("no failure")
         };
         assert_eq!((tags, blame), (vec![2, 4], Blame::Surroundings));
@@ -173,7 +188,9 @@ mod tests {
     #[test]
     fn of_several_that_are_blamed_none_is_blamed_for_certain() {
         let deliveries = failed(&[(1, Code::InvalidRecord), (2, Code::InvalidRecord)]);
-        let Some(TxnError::NotDelivered { tags, blame, .. }) = deliveries.failure() else { panic!("no failure") };
+        let Some(TxnError::NotDelivered { tags, blame, .. }) = deliveries.failure() else {
+            panic!("no failure")
+        };
         assert_eq!((tags, blame), (vec![1, 2], Blame::AmongThese));
     }
 

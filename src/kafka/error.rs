@@ -27,6 +27,13 @@ pub struct ClientError {
 }
 
 impl ClientError {
+    pub(super) fn of(error: &KafkaError) -> Self {
+        Self {
+            code: error.rdkafka_error_code(),
+            text: error.to_string(),
+        }
+    }
+
     pub(super) fn told(code: Code, text: String) -> Self {
         Self { code: Some(code), text }
     }
@@ -36,17 +43,14 @@ impl ClientError {
     }
 }
 
-impl From<KafkaError> for ClientError {
-    fn from(error: KafkaError) -> Self {
-        Self { code: error.rdkafka_error_code(), text: error.to_string() }
-    }
-}
-
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The client refused or a broker answered with an error.
     #[error("{doing}: {source}")]
-    Client { doing: Cow<'static, str>, source: ClientError },
+    Client {
+        doing: Cow<'static, str>,
+        source: ClientError,
+    },
     /// Nothing moved within the deadline; nothing is known to be wrong but the time.
     #[error("{doing}: not done within {waited:?}")]
     TimedOut { doing: Cow<'static, str>, waited: Duration },
@@ -63,7 +67,10 @@ pub enum Error {
 
 impl Error {
     pub(super) fn client(doing: impl Into<Cow<'static, str>>, source: KafkaError) -> Self {
-        Self::Client { doing: doing.into(), source: source.into() }
+        Self::Client {
+            doing: doing.into(),
+            source: ClientError::of(&source),
+        }
     }
 
     pub(super) fn code(doing: impl Into<Cow<'static, str>>, code: Code) -> Self {

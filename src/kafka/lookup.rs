@@ -16,7 +16,9 @@ pub struct Lookup {
 
 impl Lookup {
     pub fn open(settings: &Settings) -> Result<Self, Error> {
-        Ok(Self { client: Consumer::from_config(&settings.watermarks())? })
+        Ok(Self {
+            client: Consumer::from_config(&settings.watermarks())?,
+        })
     }
 
     /// The offset after the last record, committed or not, of each partition, in the order asked for: one request to each
@@ -60,10 +62,16 @@ impl Lookup {
             Err(error) if unknown(error.rdkafka_error_code()) => return Ok(None),
             Err(error) => return Err(fail(error)),
         };
-        let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else { return Ok(None) };
+        let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
+            return Ok(None);
+        };
         match found.error().map(Code::from) {
             None => {
-                let replicas = found.partitions().iter().map(|partition| partition.replicas().len()).min();
+                let replicas = found
+                    .partitions()
+                    .iter()
+                    .map(|partition| partition.replicas().len())
+                    .min();
                 let count = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
                 Ok(Some((count(found.partitions().len()), count(replicas.unwrap_or(0)))))
             }
@@ -77,7 +85,10 @@ impl Lookup {
         self.settle();
         rdkafka::consumer::Consumer::client(self.client.client())
             .fetch_cluster_id(timeout)
-            .ok_or(Error::TimedOut { doing: "reaching the brokers".into(), waited: timeout })
+            .ok_or(Error::TimedOut {
+                doing: "reaching the brokers".into(),
+                waited: timeout,
+            })
     }
 
     fn edges(&mut self, of: &[TopicPartition], edge: Offset, timeout: Duration) -> Result<Vec<i64>, Error> {
@@ -90,13 +101,21 @@ impl Lookup {
         for at in of {
             list.add_partition_offset(&at.topic, at.partition, edge).map_err(fail)?;
         }
-        let answer = rdkafka::consumer::Consumer::offsets_for_times(self.client.client(), list, timeout).map_err(fail)?;
+        let answer =
+            rdkafka::consumer::Consumer::offsets_for_times(self.client.client(), list, timeout).map_err(fail)?;
         of.iter()
             .map(|at| {
-                let lacks = || Error::TimedOut { doing: format!("asking for the watermark of {at}").into(), waited: timeout };
+                let lacks = || Error::TimedOut {
+                    doing: format!("asking for the watermark of {at}").into(),
+                    waited: timeout,
+                };
                 let element = answer.find_partition(&at.topic, at.partition).ok_or_else(lacks)?;
                 element.error().map_err(fail)?;
-                element.offset().to_raw().filter(|offset| *offset >= 0).ok_or_else(lacks)
+                element
+                    .offset()
+                    .to_raw()
+                    .filter(|offset| *offset >= 0)
+                    .ok_or_else(lacks)
             })
             .collect()
     }

@@ -20,10 +20,16 @@ impl MockCluster {
     /// Starts one broker with these topics. A group's first assignment comes at once.
     pub fn start(topics: &[(&str, i32)]) -> Result<Self, Error> {
         let fail = |source: KafkaError| Error::client("starting the mock cluster", source);
-        let client: BaseProducer =
-            ClientConfig::new().set("test.mock.num.brokers", "1").set("log_level", "3").create().map_err(fail)?;
+        let client: BaseProducer = ClientConfig::new()
+            .set("test.mock.num.brokers", "1")
+            .set("log_level", "3")
+            .create()
+            .map_err(fail)?;
         let brokers = {
-            let cluster = client.client().mock_cluster().ok_or(Error::Misuse("there is no mock cluster"))?;
+            let cluster = client
+                .client()
+                .mock_cluster()
+                .ok_or(Error::Misuse("there is no mock cluster"))?;
             for (topic, partitions) in topics {
                 cluster.create_topic(topic, *partitions, 1).map_err(fail)?;
             }
@@ -40,8 +46,16 @@ impl MockCluster {
 
     /// Cuts every connection and refuses new ones, or takes them again.
     pub fn set_reachable(&self, reachable: bool) -> Result<(), Error> {
-        let cluster = self.client.client().mock_cluster().ok_or(Error::Misuse("there is no mock cluster"))?;
-        let done = if reachable { cluster.broker_up(-1) } else { cluster.broker_down(-1) };
+        let cluster = self
+            .client
+            .client()
+            .mock_cluster()
+            .ok_or(Error::Misuse("there is no mock cluster"))?;
+        let done = if reachable {
+            cluster.broker_up(-1)
+        } else {
+            cluster.broker_down(-1)
+        };
         done.map_err(|source| Error::client("cutting the mock cluster off", source))
     }
 }

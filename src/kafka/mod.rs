@@ -18,8 +18,9 @@ use std::sync::Arc;
 pub mod admin;
 pub mod client_config;
 pub mod consumer;
-pub mod error;
 mod delivery;
+pub mod error;
+mod forbidden;
 pub mod lookup;
 pub mod mock;
 mod native;
@@ -47,11 +48,18 @@ pub struct TopicPartition {
 
 impl TopicPartition {
     pub fn new(topic: impl Into<Arc<str>>, partition: i32) -> Self {
-        Self { topic: topic.into(), partition }
+        Self {
+            topic: topic.into(),
+            partition,
+        }
     }
 
     pub fn at(&self, offset: i64) -> Position {
-        Position { topic: self.topic.clone(), partition: self.partition, offset }
+        Position {
+            topic: self.topic.clone(),
+            partition: self.partition,
+            offset,
+        }
     }
 }
 
@@ -71,7 +79,10 @@ pub struct Position {
 
 impl Position {
     pub fn topic_partition(&self) -> TopicPartition {
-        TopicPartition { topic: self.topic.clone(), partition: self.partition }
+        TopicPartition {
+            topic: self.topic.clone(),
+            partition: self.partition,
+        }
     }
 }
 

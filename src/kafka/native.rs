@@ -196,7 +196,11 @@ impl<C: ConsumerContext> Events<C> {
         // SAFETY: a live consumer; the call returns null or a reference that is ours to destroy, which `drop` does before
         // the consumer goes.
         let queue = NonNull::new(unsafe { ffi::rd_kafka_queue_get_consumer(consumer.client().native_ptr()) })?;
-        Some(Self { queue, consumer, topics: Vec::new() })
+        Some(Self {
+            queue,
+            consumer,
+            topics: Vec::new(),
+        })
     }
 
     pub(super) fn consumer(&self) -> &BaseConsumer<C> {
@@ -238,18 +242,28 @@ impl<C: ConsumerContext> Events<C> {
         // SAFETY: a fetch event of a consumer queue holds one message, which lives as long as the event (rdkafka_event.c).
         // Its topic is set for all that was fetched; key and payload are `len` bytes or null.
         unsafe {
-            let Some(message) = ffi::rd_kafka_event_message_next(event).as_ref() else { return Event::Other };
+            let Some(message) = ffi::rd_kafka_event_message_next(event).as_ref() else {
+                return Event::Other;
+            };
             let topic = self.topic(CStr::from_ptr(ffi::rd_kafka_topic_name(message.rkt)));
             let mut kind = ffi::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
             let stamp = ffi::rd_kafka_message_timestamp(message, &mut kind);
             let append = kind == ffi::rd_kafka_timestamp_type_t::RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME;
             Event::Record(Record {
-                at: Position { topic, partition: message.partition, offset: message.offset },
+                at: Position {
+                    topic,
+                    partition: message.partition,
+                    offset: message.offset,
+                },
                 key: bytes(message.key, message.key_len),
                 value: bytes(message.payload, message.len),
                 headers: headers(message),
                 timestamp: (stamp >= 0).then_some(stamp),
-                timestamp_kind: if append { TimestampKind::Append } else { TimestampKind::Create },
+                timestamp_kind: if append {
+                    TimestampKind::Append
+                } else {
+                    TimestampKind::Create
+                },
             })
         }
     }
@@ -286,14 +300,17 @@ impl<C: ConsumerContext> Events<C> {
     unsafe fn rebalance(&mut self, event: *mut ffi::rd_kafka_event_t) -> Event {
         // SAFETY: as the caller promises; the list belongs to the event and holds `cnt` elements.
         unsafe {
-            let assign = ffi::rd_kafka_event_error(event)
-                == ffi::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+            let assign =
+                ffi::rd_kafka_event_error(event) == ffi::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
             let mut partitions = Vec::new();
             if let Some(list) = ffi::rd_kafka_event_topic_partition_list(event).as_ref() {
                 for index in 0..usize::try_from(list.cnt).unwrap_or(0) {
                     let element = &*list.elems.add(index);
                     let topic = self.topic(CStr::from_ptr(element.topic));
-                    partitions.push(TopicPartition { topic, partition: element.partition });
+                    partitions.push(TopicPartition {
+                        topic,
+                        partition: element.partition,
+                    });
                 }
             }
             Event::Rebalance { assign, partitions }
@@ -315,7 +332,10 @@ unsafe fn log(event: *mut ffi::rd_kafka_event_t) -> Event {
     // SAFETY: as the caller promises; the call fills in strings that belong to the event, or leaves null.
     unsafe {
         ffi::rd_kafka_event_log(event, &mut facility, &mut line, &mut level);
-        Event::Log { level, text: format!("{}: {}", text(facility), text(line)) }
+        Event::Log {
+            level,
+            text: format!("{}: {}", text(facility), text(line)),
+        }
     }
 }
 

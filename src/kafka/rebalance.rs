@@ -43,7 +43,9 @@ impl Pending {
     pub(super) fn allow_assign(self) -> Result<(), Error> {
         match self {
             Self::Nothing | Self::Assign => Ok(()),
-            Self::Unassign => Err(Error::Misuse("partitions were revoked: unassign them before assigning others")),
+            Self::Unassign => Err(Error::Misuse(
+                "partitions were revoked: unassign them before assigning others",
+            )),
         }
     }
 
@@ -51,7 +53,9 @@ impl Pending {
     pub(super) fn allow_unassign(self) -> Result<(), Error> {
         match self {
             Self::Unassign => Ok(()),
-            Self::Nothing | Self::Assign => Err(Error::Misuse("nothing was revoked: pause a partition instead of unassigning it")),
+            Self::Nothing | Self::Assign => Err(Error::Misuse(
+                "nothing was revoked: pause a partition instead of unassigning it",
+            )),
         }
     }
 }

@@ -32,7 +32,10 @@ struct Range {
 
 impl RangeReader {
     pub fn open(settings: &Settings) -> Result<Self, Error> {
-        Ok(Self { consumer: Consumer::from_config(&settings.reader())?, range: None })
+        Ok(Self {
+            consumer: Consumer::from_config(&settings.reader())?,
+            range: None,
+        })
     }
 
     /// Turns to `[from, to)` of one partition, dropping the range before. `stall`: after so long without any progress the
@@ -41,7 +44,13 @@ impl RangeReader {
         if from < to {
             self.consumer.assign(&[(at.clone(), from)])?;
         }
-        self.range = Some(Range { at, position: from.min(to), to, stall, moved: Instant::now() });
+        self.range = Some(Range {
+            at,
+            position: from.min(to),
+            to,
+            stall,
+            moved: Instant::now(),
+        });
         Ok(())
     }
 
@@ -52,7 +61,11 @@ impl RangeReader {
         let until = Instant::now() + patience;
         let before = found.len();
         while range.position < range.to && found.len() - before < limit {
-            let wait = if found.len() > before { Duration::ZERO } else { until.saturating_duration_since(Instant::now()) };
+            let wait = if found.len() > before {
+                Duration::ZERO
+            } else {
+                until.saturating_duration_since(Instant::now())
+            };
             match self.consumer.poll(wait) {
                 Polled::Nothing if found.len() > before || Instant::now() >= until => break,
                 polled => range.take(polled, found)?,
@@ -94,9 +107,10 @@ impl Range {
     fn fault(&self, fault: Fault) -> Result<(), Error> {
         match fault {
             Fault::OffsetOutOfRange { at, offset, .. } if at == self.at => Err(Error::OffsetOutOfRange { at, offset }),
-            Fault::Refused { source } | Fault::Fatal { source } => {
-                Err(Error::Client { doing: format!("reading {}", self.at).into(), source })
-            }
+            Fault::Refused { source } | Fault::Fatal { source } => Err(Error::Client {
+                doing: format!("reading {}", self.at).into(),
+                source,
+            }),
             passing => {
                 tracing::debug!(%passing, at = %self.at, "kafka_range_fault");
                 Ok(())
@@ -109,9 +123,15 @@ impl Range {
         let waited = self.moved.elapsed();
         if !done && !some && waited > self.stall {
             let doing = format!("reading {} up to {}, at {}", self.at, self.to, self.position);
-            return Err(Error::TimedOut { doing: doing.into(), waited });
+            return Err(Error::TimedOut {
+                doing: doing.into(),
+                waited,
+            });
         }
-        Ok(Progress { position: self.position, done })
+        Ok(Progress {
+            position: self.position,
+            done,
+        })
     }
 }
 
@@ -131,30 +151,43 @@ impl TableReader {
         let position = lookup.low_watermark(&at, timeout)?;
         let mut consumer = Consumer::from_config(&settings.reader())?;
         consumer.assign(&[(at.clone(), position)])?;
-        Ok(Self { consumer, lookup, at, position })
+        Ok(Self {
+            consumer,
+            lookup,
+            at,
+            position,
+        })
     }
 
     /// Asks for the high watermark and hands out every committed record below it that was not handed out before, in order.
     /// Returns that watermark. Waits while an open transaction keeps the last stable offset below it, and no longer than
     /// `deadline`; what was handed out by then stays handed out, and the next call goes on from there.
-    pub fn read_to_high_watermark(
-        &mut self,
-        deadline: Duration,
-        each: &mut dyn FnMut(Record),
-    ) -> Result<i64, Error> {
+    pub fn read_to_high_watermark(&mut self, deadline: Duration, each: &mut dyn FnMut(Record)) -> Result<i64, Error> {
         let started = Instant::now();
         let target = self.high_watermark(started, deadline)?;
         if target < self.position {
-            return Err(Error::OffsetOutOfRange { at: self.at.clone(), offset: self.position });
+            return Err(Error::OffsetOutOfRange {
+                at: self.at.clone(),
+                offset: self.position,
+            });
         }
         let moved = started;
-        let mut range = Range { at: self.at.clone(), position: self.position, to: i64::MAX, stall: deadline, moved };
+        let mut range = Range {
+            at: self.at.clone(),
+            position: self.position,
+            to: i64::MAX,
+            stall: deadline,
+            moved,
+        };
         let mut found = Vec::new();
         while range.position < target {
             let left = deadline.saturating_sub(started.elapsed());
             if left.is_zero() {
                 let doing = format!("reading {} up to {target}, at {}", self.at, self.position);
-                return Err(Error::TimedOut { doing: doing.into(), waited: deadline });
+                return Err(Error::TimedOut {
+                    doing: doing.into(),
+                    waited: deadline,
+                });
             }
             let polled = self.consumer.poll(left);
             range.take(polled, &mut found)?;

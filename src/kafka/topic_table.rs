@@ -48,7 +48,13 @@ const INPUT: &[(&str, Rule)] = &[
 ];
 
 const SETTINGS_INPUT: &[(&str, Rule)] = &[
-    ("cleanup.policy", Should("compact", "an org's settings vanish from the topic with time; those accepted stay in ours")),
+    (
+        "cleanup.policy",
+        Should(
+            "compact",
+            "an org's settings vanish from the topic with time; those accepted stay in ours",
+        ),
+    ),
     ("message.timestamp.type", Should("CreateTime", APPEND_TIME_HERE)),
     ("message.timestamp.after.max.ms", Should(ANY, WRONG_CLOCKS)),
     ("max.message.bytes", StartsFitting),
@@ -63,7 +69,10 @@ const OUTPUT: &[(&str, Rule)] = &[
 ];
 
 const KEPT_OUTPUT: &[(&str, Rule)] = &[
-    ("cleanup.policy", Should("delete", "compaction removes records that could still be replayed")),
+    (
+        "cleanup.policy",
+        Should("delete", "compaction removes records that could still be replayed"),
+    ),
     ("retention.ms", Start(MONTH)),
     ("max.message.bytes", FitsRecords),
     ("unclean.leader.election.enable", Should("false", UNCLEAN)),
@@ -72,29 +81,74 @@ const KEPT_OUTPUT: &[(&str, Rule)] = &[
 const COMMANDS_KEPT: &str = "a record may be old, and must not vanish before it was judged";
 
 const COMMANDS: &[(&str, Rule)] = &[
-    ("cleanup.policy", Must("delete", "compaction removes records that were not judged yet")),
+    (
+        "cleanup.policy",
+        Must("delete", "compaction removes records that were not judged yet"),
+    ),
     ("retention.ms", AtLeast("-1", COMMANDS_KEPT)),
     ("retention.bytes", AtLeast("-1", COMMANDS_KEPT)),
-    ("message.timestamp.type", Must("LogAppendTime", "its records carry old times, by which Kafka would delete or refuse them")),
+    (
+        "message.timestamp.type",
+        Must(
+            "LogAppendTime",
+            "its records carry old times, by which Kafka would delete or refuse them",
+        ),
+    ),
     ("segment.ms", Start(DAY)),
     ("max.message.bytes", FitsRecords),
     ("unclean.leader.election.enable", Must("false", UNCLEAN)),
 ];
 
 const CHANGELOG: &[(&str, Rule)] = &[
-    ("cleanup.policy", Must("compact", "it holds the state, of which nothing may be deleted by age or size")),
-    ("max.compaction.lag.ms", Should(DAY, "what was erased stays readable in old segments for longer than a day")),
-    ("segment.ms", Should(SIX_HOURS, "old values stay longer, and a restore reads more")),
-    ("delete.retention.ms", AtLeast(WEEK, "an index that trails by less than a week would keep what was erased")),
+    (
+        "cleanup.policy",
+        Must(
+            "compact",
+            "it holds the state, of which nothing may be deleted by age or size",
+        ),
+    ),
+    (
+        "max.compaction.lag.ms",
+        Should(
+            DAY,
+            "what was erased stays readable in old segments for longer than a day",
+        ),
+    ),
+    (
+        "segment.ms",
+        Should(SIX_HOURS, "old values stay longer, and a restore reads more"),
+    ),
+    (
+        "delete.retention.ms",
+        AtLeast(
+            WEEK,
+            "an index that trails by less than a week would keep what was erased",
+        ),
+    ),
     ("message.timestamp.after.max.ms", Start(ANY)),
     ("max.message.bytes", FitsRecords),
     ("unclean.leader.election.enable", Must("false", UNCLEAN)),
 ];
 
 const TABLE_OF_SETTINGS: &[(&str, Rule)] = &[
-    ("cleanup.policy", Must("compact", "it is read whole, and nothing of it may be deleted by age or size")),
-    ("message.timestamp.type", Must("LogAppendTime", "the time of the append is the instant from which a version counts")),
-    ("delete.retention.ms", ShouldReach(DAY, "a process that reads slowly may miss that an org was removed")),
+    (
+        "cleanup.policy",
+        Must(
+            "compact",
+            "it is read whole, and nothing of it may be deleted by age or size",
+        ),
+    ),
+    (
+        "message.timestamp.type",
+        Must(
+            "LogAppendTime",
+            "the time of the append is the instant from which a version counts",
+        ),
+    ),
+    (
+        "delete.retention.ms",
+        ShouldReach(DAY, "a process that reads slowly may miss that an org was removed"),
+    ),
     ("max.message.bytes", FitsRecords),
     ("unclean.leader.election.enable", Must("false", UNCLEAN)),
 ];
@@ -116,11 +170,11 @@ pub const TABLE: &[TopicRow] = &[
     row("router_settings", "router-settings", Role::Table, TABLE_OF_SETTINGS),
 ];
 
-const fn row(
-    key: &'static str,
-    name: &'static str,
-    role: Role,
-    settings: &'static [(&'static str, Rule)],
-) -> TopicRow {
-    TopicRow { key, name, role, settings }
+const fn row(key: &'static str, name: &'static str, role: Role, settings: &'static [(&'static str, Rule)]) -> TopicRow {
+    TopicRow {
+        key,
+        name,
+        role,
+        settings,
+    }
 }

@@ -27,7 +27,11 @@ impl TopicNames {
     /// The full name of a topic of [`TABLE`] by its key.
     pub fn name(&self, key: &str) -> String {
         let default = TABLE.iter().find(|row| row.key == key).map_or(key, |row| row.name);
-        format!("{}{}", self.prefix, self.overrides.get(key).map_or(default, String::as_str))
+        format!(
+            "{}{}",
+            self.prefix,
+            self.overrides.get(key).map_or(default, String::as_str)
+        )
     }
 
     pub fn all(&self) -> Vec<String> {
@@ -77,10 +81,22 @@ pub struct Difference {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { topic, setting, is, wanted, severity } = self;
+        let Self {
+            topic,
+            setting,
+            is,
+            wanted,
+            severity,
+        } = self;
         match severity {
-            Severity::Create(new) => write!(f, "{topic} does not exist; to be created with {} partitions", new.partitions),
-            Severity::Refuse { why, instead } => write!(f, "{topic}: {setting} is {is}, not {wanted}: {why}; {instead}"),
+            Severity::Create(new) => write!(
+                f,
+                "{topic} does not exist; to be created with {} partitions",
+                new.partitions
+            ),
+            Severity::Refuse { why, instead } => {
+                write!(f, "{topic}: {setting} is {is}, not {wanted}: {why}; {instead}")
+            }
             Severity::Note { why } => write!(f, "{topic}: {setting} is {is}, not {wanted}: {why}"),
         }
     }
@@ -159,9 +175,18 @@ fn tasks(
     let count = |topic: &String| existing.get(topic).map(|found| found.partitions);
     let tasks = count(&changelog).or(count(&commands)).unwrap_or(sizing.partitions);
     let mut refuse = |topic: &str, is: i32, wanted: String, why: &str, instead: String| {
-        let severity = Severity::Refuse { why: why.into(), instead };
+        let severity = Severity::Refuse {
+            why: why.into(),
+            instead,
+        };
         let (topic, setting) = (topic.to_owned(), "partitions".to_owned());
-        differences.push(Difference { topic, setting, is: is.to_string(), wanted, severity });
+        differences.push(Difference {
+            topic,
+            setting,
+            is: is.to_string(),
+            wanted,
+            severity,
+        });
     };
     if !(1..=MOST_TASKS).contains(&tasks) || tasks.count_ones() != 1 {
         let why = "a home must stay the same when the number doubles";
@@ -170,7 +195,13 @@ fn tasks(
         } else {
             "set topics.partitions to a power of two".to_owned()
         };
-        refuse(&changelog, tasks, format!("a power of two up to {MOST_TASKS}"), why, instead);
+        refuse(
+            &changelog,
+            tasks,
+            format!("a power of two up to {MOST_TASKS}"),
+            why,
+            instead,
+        );
         return None;
     }
     if let (Some(log), Some(passed)) = (count(&changelog), count(&commands))
@@ -197,23 +228,45 @@ fn missing(row: &TopicRow, topic: String, tasks: Option<i32>, sizing: &Sizing) -
         settings: wanted_settings(row, sizing),
     };
     let (is, wanted) = ("missing".into(), format!("{partitions} partitions"));
-    Some(Difference { topic, setting: "topic".into(), is, wanted, severity: Severity::Create(new) })
+    Some(Difference {
+        topic,
+        setting: "topic".into(),
+        is,
+        wanted,
+        severity: Severity::Create(new),
+    })
 }
 
 fn compare(row: &TopicRow, topic: &str, found: &ExistingTopic, sizing: &Sizing, differences: &mut Vec<Difference>) {
     let mut push = |setting: &str, is: &str, wanted: String, severity| {
         let (topic, setting, is) = (topic.to_owned(), setting.to_owned(), is.to_owned());
-        differences.push(Difference { topic, setting, is, wanted, severity });
+        differences.push(Difference {
+            topic,
+            setting,
+            is,
+            wanted,
+            severity,
+        });
     };
     if row.role == Role::Table && found.partitions != 1 {
         let why = "a version is an offset, so there is one line of them".into();
         let instead = "use another topic, of one partition".into();
-        push("partitions", &found.partitions.to_string(), "1".into(), Severity::Refuse { why, instead });
+        push(
+            "partitions",
+            &found.partitions.to_string(),
+            "1".into(),
+            Severity::Refuse { why, instead },
+        );
     }
     let wanted = sizing.replicas.unwrap_or(2);
     if found.replicas < wanted {
         let why = "what it holds is lost with fewer disks than wanted".into();
-        push("replicas", &found.replicas.to_string(), wanted.to_string(), Severity::Note { why });
+        push(
+            "replicas",
+            &found.replicas.to_string(),
+            wanted.to_string(),
+            Severity::Note { why },
+        );
     }
     if found.replicas >= 3 && found.settings.get("min.insync.replicas").is_some_and(|is| is == "1") {
         let why = "a record may be acknowledged by one disk alone".into();
@@ -221,7 +274,9 @@ fn compare(row: &TopicRow, topic: &str, found: &ExistingTopic, sizing: &Sizing, 
     }
     for (setting, rule) in row.settings {
         // A broker that doesn't know a setting doesn't tell it; then its own ways hold.
-        let Some(is) = found.settings.get(*setting) else { continue };
+        let Some(is) = found.settings.get(*setting) else {
+            continue;
+        };
         if let Some(severity) = rule.judge(setting, is, sizing) {
             push(setting, is, rule.wanted(sizing), severity);
         }
@@ -240,7 +295,10 @@ impl Rule {
 
     fn judge(&self, setting: &str, is: &str, sizing: &Sizing) -> Option<Severity> {
         let refuse = |why: &str, wanted: &str| {
-            Some(Severity::Refuse { why: why.into(), instead: format!("set {setting}={wanted} on it") })
+            Some(Severity::Refuse {
+                why: why.into(),
+                instead: format!("set {setting}={wanted} on it"),
+            })
         };
         let note = |why: &str| Some(Severity::Note { why: why.into() });
         match self {
@@ -251,7 +309,11 @@ impl Rule {
             Self::Should(_, why) | Self::ShouldReach(_, why) => note(why),
             Self::FitsRecords => {
                 let least = sizing.message_bytes().to_string();
-                if reaches(is, &least) { None } else { refuse("a record of ours may not fit in it", &least) }
+                if reaches(is, &least) {
+                    None
+                } else {
+                    refuse("a record of ours may not fit in it", &least)
+                }
             }
         }
     }

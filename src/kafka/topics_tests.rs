@@ -2,7 +2,11 @@
 
 use super::*;
 
-const SIZING: Sizing = Sizing { partitions: 32, replicas: None, record_bytes: 512 * 1024 };
+const SIZING: Sizing = Sizing {
+    partitions: 32,
+    replicas: None,
+    record_bytes: 512 * 1024,
+};
 
 /// A cluster that has just what the table wants.
 fn fitting(names: &TopicNames) -> BTreeMap<String, ExistingTopic> {
@@ -10,7 +14,11 @@ fn fitting(names: &TopicNames) -> BTreeMap<String, ExistingTopic> {
         .iter()
         .map(|row| {
             let partitions = if row.role == Role::Table { 1 } else { 32 };
-            let topic = ExistingTopic { partitions, replicas: 3, settings: wanted_settings(row, &SIZING) };
+            let topic = ExistingTopic {
+                partitions,
+                replicas: 3,
+                settings: wanted_settings(row, &SIZING),
+            };
             (names.name(row.key), topic)
         })
         .collect()
@@ -20,7 +28,11 @@ fn fitting(names: &TopicNames) -> BTreeMap<String, ExistingTopic> {
 fn with(topic: &str, setting: &str, value: &str) -> Vec<Difference> {
     let names = TopicNames::default();
     let mut existing = fitting(&names);
-    existing.get_mut(topic).unwrap().settings.insert(setting.into(), value.into());
+    existing
+        .get_mut(topic)
+        .expect("the table has it")
+        .settings
+        .insert(setting.into(), value.into());
     plan(&names, &SIZING, &existing)
 }
 
@@ -28,13 +40,15 @@ fn with_partitions(counts: &[(&str, i32)]) -> Vec<Difference> {
     let names = TopicNames::default();
     let mut existing = fitting(&names);
     for (topic, partitions) in counts {
-        existing.get_mut(*topic).unwrap().partitions = *partitions;
+        existing.get_mut(*topic).expect("the table has it").partitions = *partitions;
     }
     plan(&names, &SIZING, &existing)
 }
 
 fn refusals(differences: &[Difference]) -> Vec<(&str, &str)> {
-    let refused = differences.iter().filter(|one| matches!(one.severity, Severity::Refuse { .. }));
+    let refused = differences
+        .iter()
+        .filter(|one| matches!(one.severity, Severity::Refuse { .. }));
     refused.map(|one| (one.topic.as_str(), one.setting.as_str())).collect()
 }
 
@@ -48,20 +62,38 @@ fn created(differences: &[Difference]) -> BTreeMap<&str, i32> {
 
 #[test]
 fn what_fits_has_no_difference() {
-    assert_eq!(plan(&TopicNames::default(), &SIZING, &fitting(&TopicNames::default())), []);
+    assert_eq!(
+        plan(&TopicNames::default(), &SIZING, &fitting(&TopicNames::default())),
+        []
+    );
 }
 
 #[test]
 fn an_empty_cluster_gets_every_topic() {
     let overrides = BTreeMap::from([("dead_letters".to_owned(), "dlq".to_owned())]);
-    let names = TopicNames { prefix: "eu.".into(), overrides };
-    let differences = plan(&names, &Sizing { replicas: Some(3), ..SIZING }, &BTreeMap::new());
+    let names = TopicNames {
+        prefix: "eu.".into(),
+        overrides,
+    };
+    let differences = plan(
+        &names,
+        &Sizing {
+            replicas: Some(3),
+            ..SIZING
+        },
+        &BTreeMap::new(),
+    );
     let created = created(&differences);
     assert_eq!(created.len(), 13);
     assert_eq!(created["eu.dlq"], 32);
     assert_eq!(created["eu.router-settings"], 1);
-    let commands = differences.iter().find(|one| one.topic == "eu.router-commands").unwrap();
-    let Severity::Create(new) = &commands.severity else { panic!("{commands}") };
+    let commands = differences
+        .iter()
+        .find(|one| one.topic == "eu.router-commands")
+        .expect("the table has it");
+    let Severity::Create(new) = &commands.severity else {
+        panic!("{commands}")
+    };
     let wanted = [
         ("cleanup.policy", "delete"),
         ("max.message.bytes", "1048588"),
@@ -72,7 +104,13 @@ fn an_empty_cluster_gets_every_topic() {
         ("segment.ms", "86400000"),
         ("unclean.leader.election.enable", "false"),
     ];
-    assert_eq!(new.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<Vec<_>>(), wanted);
+    assert_eq!(
+        new.settings
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect::<Vec<_>>(),
+        wanted
+    );
     assert_eq!(new.replicas, Some(3));
 }
 
@@ -96,7 +134,9 @@ fn settings_that_break_the_promise_are_refused() {
     for (topic, setting, value) in rows {
         let differences = with(topic, setting, value);
         assert_eq!(refusals(&differences), [(topic, setting)], "{value}");
-        let Severity::Refuse { why, instead } = &differences[0].severity else { panic!() };
+        let Severity::Refuse { why, instead } = &differences[0].severity else {
+            panic!()
+        };
         assert!(!why.is_empty() && instead.contains(setting), "{}", differences[0]);
     }
 }
@@ -135,14 +175,20 @@ fn values_that_do_as_well_make_no_difference() {
 
 #[test]
 fn the_tasks_topics_agree_on_a_power_of_two() {
-    assert_eq!(refusals(&with_partitions(&[("router-commands", 16)])), [("router-commands", "partitions")]);
+    assert_eq!(
+        refusals(&with_partitions(&[("router-commands", 16)])),
+        [("router-commands", "partitions")]
+    );
     let both = |count| with_partitions(&[("router-commands", count), ("router-changelog", count)]);
     assert_eq!(both(64), []);
     for count in [12, 512] {
         assert_eq!(refusals(&both(count)), [("router-changelog", "partitions")], "{count}");
     }
     assert_eq!(with_partitions(&[("inbound-messages", 7), ("routed-messages", 1)]), []);
-    assert_eq!(refusals(&with_partitions(&[("router-settings", 3)])), [("router-settings", "partitions")]);
+    assert_eq!(
+        refusals(&with_partitions(&[("router-settings", 3)])),
+        [("router-settings", "partitions")]
+    );
 }
 
 #[test]
@@ -150,22 +196,39 @@ fn a_missing_half_is_created_to_fit_the_half_that_exists() {
     let names = TopicNames::default();
     let mut existing = fitting(&names);
     existing.remove("router-commands");
-    existing.get_mut("router-changelog").unwrap().partitions = 8;
-    assert_eq!(created(&plan(&names, &SIZING, &existing)), BTreeMap::from([("router-commands", 8)]));
+    existing
+        .get_mut("router-changelog")
+        .expect("the table has it")
+        .partitions = 8;
+    assert_eq!(
+        created(&plan(&names, &SIZING, &existing)),
+        BTreeMap::from([("router-commands", 8)])
+    );
 }
 
 #[test]
 fn nothing_of_ours_is_created_with_a_number_that_cannot_work() {
-    let differences = plan(&TopicNames::default(), &Sizing { partitions: 12, ..SIZING }, &BTreeMap::new());
+    let differences = plan(
+        &TopicNames::default(),
+        &Sizing {
+            partitions: 12,
+            ..SIZING
+        },
+        &BTreeMap::new(),
+    );
     assert_eq!(refusals(&differences), [("router-changelog", "partitions")]);
-    assert!(!created(&differences).keys().any(|topic| ["router-commands", "router-changelog"].contains(topic)));
+    assert!(
+        !created(&differences)
+            .keys()
+            .any(|topic| ["router-commands", "router-changelog"].contains(topic))
+    );
 }
 
 #[test]
 fn few_replicas_are_noted() {
     let names = TopicNames::default();
     let mut existing = fitting(&names);
-    existing.get_mut("crm-changes").unwrap().replicas = 1;
+    existing.get_mut("crm-changes").expect("the table has it").replicas = 1;
     let differences = plan(&names, &SIZING, &existing);
     assert_eq!(differences.len(), 1);
     assert_eq!(differences[0].setting, "replicas");

@@ -28,6 +28,8 @@ struct Inner {
     native: Native,
     deliveries: Arc<Deliveries>,
     id: String,
+    /// The length of a transaction.
+    length: Duration,
     suspect: bool,
 }
 
@@ -79,13 +81,23 @@ impl Transactions {
                 }
             }
         }
+        let length = Duration::from_millis(settings.transaction_timeout_ms.into());
         let id = transactional_id.to_owned();
-        Ok(Self(Box::new(Inner { native, deliveries, id, suspect: false })))
+        Ok(Self(Box::new(Inner {
+            native,
+            deliveries,
+            id,
+            length,
+            suspect: false,
+        })))
     }
 
     /// Begins a transaction; no request is made. On an error the producer is gone.
     pub fn begin(self) -> Result<Transaction, TxnError> {
-        self.0.native.begin_transaction().map_err(|source| TxnError::of("beginning a transaction", source))?;
+        self.0
+            .native
+            .begin_transaction()
+            .map_err(|source| TxnError::of("beginning a transaction", source))?;
         self.0.deliveries.clear();
         Ok(Transaction(self.0))
     }
@@ -105,7 +117,7 @@ impl Transaction {
     /// Hands a record to the client, which copies it. `tag` comes back with its offset, or in what is said against it.
     /// Waits while the client's queue is full, up to the transaction's own length.
     pub fn send(&mut self, tag: usize, record: &NewRecord) -> Result<(), TxnError> {
-        let until = Instant::now() + Duration::from_secs(30);
+        let until = Instant::now() + self.0.length;
         let mut base: BaseRecord<'_, [u8], [u8], usize> = BaseRecord::with_opaque_to(&record.topic, tag);
         base.partition = record.partition;
         base.key = record.key.as_deref();
@@ -136,12 +148,15 @@ impl Transaction {
             return Err(failure);
         }
         if !flushed {
-            return Err(TxnError::FlushTimedOut { unsettled: native::unsettled(&self.0.native) });
+            return Err(TxnError::FlushTimedOut {
+                unsettled: native::unsettled(&self.0.native),
+            });
         }
         Ok(self.0.deliveries.take())
     }
 
-    /// Makes these positions part of the transaction, fenced by the consumer's generation and member id as of now.
+    /// Makes these positions part of the transaction, fenced by the consumer's generation and member id as of now. The
+    /// library may take longer than `timeout` while the group's coordinator is down (librdkafka#5456).
     pub fn send_offsets(
         &mut self,
         consumer: &Consumer,
@@ -178,7 +193,9 @@ impl Transaction {
         let started = Instant::now();
         let ended = call(&self.0.native, rdkafka::util::Timeout::Never);
         self.0.suspect |= ended.is_err() || started.elapsed() > SLOW;
-        let Err(source) = ended else { return Ending::Done(Transactions(self.0)) };
+        let Err(source) = ended else {
+            return Ending::Done(Transactions(self.0));
+        };
         let error = TxnError::of(doing, source);
         tracing::debug!(%error, id = self.0.id, "transaction_end_failed");
         match error.kind() {

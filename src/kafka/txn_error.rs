@@ -30,7 +30,11 @@ pub enum TxnError {
     Ambiguous { doing: &'static str, source: ClientError },
     /// Records that were not taken, by their tags; what is said against a record goes before anything else.
     #[error("records {tags:?} were not taken: {source}")]
-    NotDelivered { tags: Vec<usize>, blame: Blame, source: ClientError },
+    NotDelivered {
+        tags: Vec<usize>,
+        blame: Blame,
+        source: ClientError,
+    },
     /// Time ran out with records on their way: flush again or abort.
     #[error("{unsettled} records were not settled in time")]
     FlushTimedOut { unsettled: usize },
@@ -68,9 +72,13 @@ impl TxnError {
                 requires_abort: error.txn_requires_abort(),
             },
             // Not from the transactional calls themselves: opening a client, or the flush within a commit.
-            KafkaError::Flush(code) => {
-                NativeError { code: *code, text: String::new(), fatal: false, retriable: true, requires_abort: false }
-            }
+            KafkaError::Flush(code) => NativeError {
+                code: *code,
+                text: String::new(),
+                fatal: false,
+                retriable: true,
+                requires_abort: false,
+            },
             other => NativeError {
                 code: other.rdkafka_error_code().unwrap_or(Code::Fail),
                 text: String::new(),
@@ -79,7 +87,7 @@ impl TxnError {
                 requires_abort: false,
             },
         };
-        Self::classify(doing, &native, source.into())
+        Self::classify(doing, &native, ClientError::of(&source))
     }
 
     pub(super) fn of_native(doing: &'static str, native: NativeError) -> Self {
@@ -91,14 +99,25 @@ impl TxnError {
         let doing = "producing a record";
         match source.rdkafka_error_code() {
             Some(Code::QueueFull) => Self::QueueFull,
-            Some(code) if blames_records(code) => {
-                Self::NotDelivered { tags: vec![tag], blame: Blame::Record, source: source.into() }
-            }
-            Some(Code::Fatal) => Self::Fatal { doing, source: source.into() },
-            Some(Code::Fenced) => Self::Fenced { doing, source: source.into() },
+            Some(code) if blames_records(code) => Self::NotDelivered {
+                tags: vec![tag],
+                blame: Blame::Record,
+                source: ClientError::of(&source),
+            },
+            Some(Code::Fatal) => Self::Fatal {
+                doing,
+                source: ClientError::of(&source),
+            },
+            Some(Code::Fenced) => Self::Fenced {
+                doing,
+                source: ClientError::of(&source),
+            },
             // The library refuses records once the transaction is to be aborted (`State`); of an unknown topic or
             // partition nothing was sent either.
-            _ => Self::RequiresAbort { doing, source: source.into() },
+            _ => Self::RequiresAbort {
+                doing,
+                source: ClientError::of(&source),
+            },
         }
     }
 
@@ -142,7 +161,16 @@ mod tests {
     use super::*;
 
     fn native(code: Code, fatal: bool, retriable: bool, requires_abort: bool) -> TxnError {
-        TxnError::of_native("t", NativeError { code, text: String::new(), fatal, retriable, requires_abort })
+        TxnError::of_native(
+            "t",
+            NativeError {
+                code,
+                text: String::new(),
+                fatal,
+                retriable,
+                requires_abort,
+            },
+        )
     }
 
     #[test]
@@ -154,7 +182,10 @@ mod tests {
             (native(Code::Fenced, true, false, false), Kind::Replace),
             (native(Code::InvalidProducerEpoch, false, false, true), Kind::Replace),
             (native(Code::GaplessGuarantee, true, false, false), Kind::Replace),
-            (native(Code::TransactionalIdAuthorizationFailed, true, false, false), Kind::Fatal),
+            (
+                native(Code::TransactionalIdAuthorizationFailed, true, false, false),
+                Kind::Fatal,
+            ),
             (native(Code::Unknown, false, false, false), Kind::Replace),
         ];
         for (error, kind) in rows {
@@ -164,8 +195,14 @@ mod tests {
 
     #[test]
     fn an_unmarked_error_is_ambiguous_and_a_group_fence_is_named() {
-        assert!(matches!(native(Code::Unknown, false, false, false), TxnError::Ambiguous { .. }));
-        assert!(matches!(native(Code::UnknownMemberId, false, false, true), TxnError::GroupFence { .. }));
+        assert!(matches!(
+            native(Code::Unknown, false, false, false),
+            TxnError::Ambiguous { .. }
+        ));
+        assert!(matches!(
+            native(Code::UnknownMemberId, false, false, true),
+            TxnError::GroupFence { .. }
+        ));
     }
 
     #[test]

@@ -12,7 +12,11 @@ fn read_to(consumer: &mut Consumer, at: &TopicPartition, end: i64) -> Vec<String
     let seen = poll_until(consumer, 0, |polled| {
         match polled {
             Polled::Record(record) => {
-                assert!(record.at.offset >= position, "{} came after position {position}", record.at);
+                assert!(
+                    record.at.offset >= position,
+                    "{} came after position {position}",
+                    record.at
+                );
                 position = record.at.offset + 1;
             }
             Polled::EndOfPartition(found) if found.topic_partition() == *at => {
@@ -72,7 +76,16 @@ fn under_load_no_end_of_partition_overtakes_a_record() {
                 let value = if aborted { "aborted".into() } else { number.to_string() };
                 let value = Some(value.into_bytes());
                 let partition = Some(number % 2);
-                open.send(0, &NewRecord { topic: name.as_str().into(), partition, value, ..NewRecord::default() }).unwrap();
+                open.send(
+                    0,
+                    &NewRecord {
+                        topic: name.as_str().into(),
+                        partition,
+                        value,
+                        ..NewRecord::default()
+                    },
+                )
+                .unwrap();
                 number += 1;
             }
             open.flush(LONG).unwrap();
@@ -89,7 +102,11 @@ fn under_load_no_end_of_partition_overtakes_a_record() {
         match consumer.poll(Duration::from_millis(200)) {
             Polled::Record(record) => {
                 let partition = record.at.partition as usize;
-                assert!(record.at.offset >= positions[partition], "{} after {positions:?}", record.at);
+                assert!(
+                    record.at.offset >= positions[partition],
+                    "{} after {positions:?}",
+                    record.at
+                );
                 positions[partition] = record.at.offset + 1;
                 let number: i32 = text(&record).parse().unwrap();
                 assert!(number >= next[partition]);
@@ -138,7 +155,9 @@ fn a_partition_that_was_assigned_and_paused_goes_on_from_where_it_was_assigned()
     // Paused again in the middle, with fetched records dropped: none may be lost.
     while wanted < 500 {
         let polled = consumer.poll(LONG);
-        let Polled::Record(record) = polled else { panic!("{polled:?}") };
+        let Polled::Record(record) = polled else {
+            panic!("{polled:?}")
+        };
         assert_eq!(text(&record), wanted.to_string());
         wanted += 1;
         if wanted % 150 == 0 {
@@ -158,10 +177,15 @@ fn a_position_that_is_gone_is_told_with_its_offset() {
     let topic = Topic::new(&settings, 1, &[]);
     done(produce(producer(&settings), &[topic.record(0, "a"), topic.record(0, "b")]).commit());
     let mut admin = admin::Admin::open(&settings).unwrap();
-    assert_eq!(admin.delete_records(&[(topic.at(0), 2)], LONG).unwrap(), [(topic.at(0), 2)]);
+    assert_eq!(
+        admin.delete_records(&[(topic.at(0), 2)], LONG).unwrap(),
+        [(topic.at(0), 2)]
+    );
     let mut consumer = member(&settings, &topic.name);
     let seen = poll_until(&mut consumer, 0, |polled| matches!(polled, Polled::Fault(_)));
-    let Some(Polled::Fault(Fault::OffsetOutOfRange { at, offset, .. })) = seen.last() else { panic!("{seen:?}") };
+    let Some(Polled::Fault(Fault::OffsetOutOfRange { at, offset, .. })) = seen.last() else {
+        panic!("{seen:?}")
+    };
     assert_eq!((at, *offset), (&topic.at(0), 0));
 }
 
@@ -170,13 +194,22 @@ fn headers_keys_and_timestamps_come_back_as_they_were_sent() {
     let settings = settings();
     let topic = Topic::new(&settings, 1, &[]);
     let sent = NewRecord {
-        headers: vec![("a".into(), Some(b"1".to_vec())), ("a".into(), None), ("b".into(), Some(vec![])), ("c".into(), Some(vec![0, 255]))],
+        headers: vec![
+            ("a".into(), Some(b"1".to_vec())),
+            ("a".into(), None),
+            ("b".into(), Some(vec![])),
+            ("c".into(), Some(vec![0, 255])),
+        ],
         key: None,
         value: None,
         timestamp: Some(1_234_567_890_123),
         ..topic.record(0, "")
     };
-    let empty = NewRecord { key: Some(vec![]), value: Some(vec![]), ..topic.record(0, "") };
+    let empty = NewRecord {
+        key: Some(vec![]),
+        value: Some(vec![]),
+        ..topic.record(0, "")
+    };
     done(produce(producer(&settings), &[sent.clone(), empty]).commit());
     let mut consumer = member(&settings, &topic.name);
     let mut found = Vec::new();
@@ -185,8 +218,16 @@ fn headers_keys_and_timestamps_come_back_as_they_were_sent() {
         consumer.drain(10, Duration::from_millis(100), &mut found);
         found.retain(|polled| matches!(polled, Polled::Record(_)));
     }
-    let [Polled::Record(first), Polled::Record(second)] = &found[..] else { panic!("{found:?}") };
-    assert_eq!((&first.headers, &first.key, &first.value), (&sent.headers, &None, &None));
-    assert_eq!((first.timestamp, first.timestamp_kind), (Some(1_234_567_890_123), TimestampKind::Create));
+    let [Polled::Record(first), Polled::Record(second)] = &found[..] else {
+        panic!("{found:?}")
+    };
+    assert_eq!(
+        (&first.headers, &first.key, &first.value),
+        (&sent.headers, &None, &None)
+    );
+    assert_eq!(
+        (first.timestamp, first.timestamp_kind),
+        (Some(1_234_567_890_123), TimestampKind::Create)
+    );
     assert_eq!((&second.key, &second.value), (&Some(vec![]), &Some(vec![])));
 }

@@ -33,7 +33,10 @@ fn a_range_ends_at_its_end_when_only_markers_or_aborted_records_stand_there() {
     high_watermark(&settings, &topic.at(1), 2);
     let high = lookup.high_watermarks(&[topic.at(1), topic.at(0)], LONG).unwrap();
     assert_eq!(high, [2, 204]);
-    assert_eq!(lookup.low_watermarks(&[topic.at(1), topic.at(0)], LONG).unwrap(), [0, 0]);
+    assert_eq!(
+        lookup.low_watermarks(&[topic.at(1), topic.at(0)], LONG).unwrap(),
+        [0, 0]
+    );
     let mut reader = RangeReader::open(&settings).unwrap();
     let all: Vec<_> = (0..200).map(|number: i32| number.to_string()).collect();
     let started = Instant::now();
@@ -51,7 +54,10 @@ fn a_range_ends_at_its_end_when_only_markers_or_aborted_records_stand_there() {
     let open = produce(idle, &[topic.record(1, "late")]);
     high_watermark(&settings, &topic.at(1), 3);
     let error = read_all(&mut reader, topic.at(1), 0, 3).unwrap_err();
-    assert!(matches!(&error, Error::TimedOut { doing, .. } if doing.contains("at 2")), "{error}");
+    assert!(
+        matches!(&error, Error::TimedOut { doing, .. } if doing.contains("at 2")),
+        "{error}"
+    );
     assert_eq!(error.kind(), Kind::Retry);
     done(open.commit());
     assert_eq!(read_all(&mut reader, topic.at(1), 0, 3).unwrap(), ["other", "late"]);
@@ -73,7 +79,14 @@ fn a_range_whose_beginning_is_gone_is_refused() {
 #[test]
 fn a_table_is_read_up_to_the_high_watermark_of_the_call() {
     let settings = settings();
-    let topic = Topic::new(&settings, 1, &[("cleanup.policy", "compact"), ("message.timestamp.type", "LogAppendTime")]);
+    let topic = Topic::new(
+        &settings,
+        1,
+        &[
+            ("cleanup.policy", "compact"),
+            ("message.timestamp.type", "LogAppendTime"),
+        ],
+    );
     let mut table = TableReader::open(&settings, &topic.name, LONG).unwrap();
     let read = |table: &mut TableReader, deadline| {
         let mut found = Vec::new();
@@ -102,7 +115,6 @@ fn a_table_is_read_up_to_the_high_watermark_of_the_call() {
     let (high, found) = read(&mut table, Duration::from_millis(300));
     assert_eq!((high.unwrap_err().kind(), found.len()), (Kind::Retry, 0));
     let ending = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_millis(300));
         done(open.commit());
     });
     let (high, found) = read(&mut table, LONG);

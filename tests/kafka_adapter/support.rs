@@ -14,7 +14,11 @@ pub fn random(what: &str) -> String {
 
 pub fn settings() -> Settings {
     let brokers = std::env::var("KAFKA_BROKERS").expect("set KAFKA_BROKERS to a running Kafka: these tests need one");
-    Settings { brokers, group_id: random("group"), ..Settings::default() }
+    Settings {
+        brokers,
+        group_id: random("group"),
+        ..Settings::default()
+    }
 }
 
 /// A topic that is deleted at the end of the test.
@@ -27,8 +31,16 @@ impl Topic {
     pub fn new(settings: &Settings, partitions: i32, with: &[(&str, &str)]) -> Self {
         let name = random("topic");
         let mut admin = Admin::open(settings).unwrap();
-        let with: BTreeMap<_, _> = with.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let topic = TopicToCreate { name: name.clone(), partitions, replicas: Some(1), settings: with };
+        let with: BTreeMap<_, _> = with
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let topic = TopicToCreate {
+            name: name.clone(),
+            partitions,
+            replicas: Some(1),
+            settings: with,
+        };
         admin.create(&[topic], LONG).unwrap();
         Self { name, admin }
     }
@@ -116,16 +128,21 @@ pub fn member(settings: &Settings, topic: &str) -> Consumer {
     consumer
 }
 
+/// Looks again and again until it is so.
+pub fn until(what: &str, mut so: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !so() {
+        assert!(started.elapsed() < LONG * 2, "not yet: {what}");
+        std::thread::park_timeout(Duration::from_millis(2));
+    }
+}
+
 /// Waits until a partition's high watermark is this: markers land after the commit was answered.
 pub fn high_watermark(settings: &Settings, at: &TopicPartition, wanted: i64) {
     let mut lookup = Lookup::open(settings).unwrap();
-    let started = Instant::now();
-    loop {
+    until(&format!("{at} ends at {wanted}"), || {
         let high = lookup.high_watermark(at, LONG).unwrap();
-        assert!(high <= wanted && started.elapsed() < LONG, "high watermark of {at} is {high}, not {wanted}");
-        if high == wanted {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    }
+        assert!(high <= wanted, "{at} ends at {high}, not {wanted}");
+        high == wanted
+    });
 }

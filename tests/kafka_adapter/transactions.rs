@@ -17,8 +17,13 @@ fn each_record_comes_back_with_its_offset() {
     }
     let mut delivered = open.flush(LONG).unwrap();
     delivered.sort_by_key(|one| one.tag);
-    let wanted: Vec<_> =
-        (0..1_000).map(|tag| Delivered { tag, partition: (tag % 2) as i32, offset: (tag / 2) as i64 }).collect();
+    let wanted: Vec<_> = (0..1_000)
+        .map(|tag| Delivered {
+            tag,
+            partition: (tag % 2) as i32,
+            offset: (tag / 2) as i64,
+        })
+        .collect();
     assert_eq!(delivered, wanted);
     assert_eq!(open.flush(LONG).unwrap(), []);
     done(open.commit());
@@ -31,7 +36,11 @@ fn a_record_without_a_partition_goes_where_java_would_send_it() {
     let mut open = producer(&settings).begin().unwrap();
     for tag in 0..50_usize {
         let key = format!("acme:+1202555{tag:04}");
-        let record = NewRecord { partition: None, key: Some(key.into_bytes()), ..topic.record(0, "x") };
+        let record = NewRecord {
+            partition: None,
+            key: Some(key.into_bytes()),
+            ..topic.record(0, "x")
+        };
         open.send(tag, &record).unwrap();
     }
     for one in open.flush(LONG).unwrap() {
@@ -137,38 +146,79 @@ fn a_member_of_an_older_generation_is_fenced() {
 #[test]
 fn a_record_that_no_broker_takes_is_named() {
     let settings = settings();
-    let topic = Topic::new(&settings, 1, &[("cleanup.policy", "compact"), ("max.message.bytes", "400000")]);
-    let big = NewRecord { value: Some(vec![b'x'; 600_000]), ..topic.record(0, "") };
+    let topic = Topic::new(
+        &settings,
+        1,
+        &[("cleanup.policy", "compact"), ("max.message.bytes", "400000")],
+    );
+    let big = NewRecord {
+        value: Some(vec![b'x'; 600_000]),
+        ..topic.record(0, "")
+    };
     let mut open = producer(&settings).begin().unwrap();
     let error = open.send(17, &big).unwrap_err();
-    assert!(matches!(&error, TxnError::NotDelivered { tags, blame: Blame::Record, .. } if tags == &[17]), "{error:?}");
+    assert!(
+        matches!(&error, TxnError::NotDelivered { tags, blame: Blame::Record, .. } if tags == &[17]),
+        "{error:?}"
+    );
     let idle = done(open.abort());
     // Small enough for the client, too large for the topic.
-    let large = NewRecord { value: Some(vec![b'x'; 450_000]), ..topic.record(0, "") };
+    let large = NewRecord {
+        value: Some(vec![b'x'; 450_000]),
+        ..topic.record(0, "")
+    };
     let mut open = idle.begin().unwrap();
     open.send(4, &large).unwrap();
     let error = open.flush(LONG).unwrap_err();
-    assert!(matches!(&error, TxnError::NotDelivered { tags, blame: Blame::Record, .. } if tags == &[4]), "{error:?}");
-    let idle = done(open.abort());
+    assert!(
+        matches!(&error, TxnError::NotDelivered { tags, blame: Blame::Record, .. } if tags == &[4]),
+        "{error:?}"
+    );
+    done(open.abort());
+}
+
+#[test]
+fn what_a_refused_batch_leaves_behind() {
+    let settings = settings();
+    let topic = Topic::new(&settings, 1, &[("cleanup.policy", "compact")]);
+    let keyless = NewRecord {
+        key: None,
+        ..topic.record(0, "keyless")
+    };
     // A compacted topic takes no record without a key, nor what came in one batch with it.
-    let mut open = idle.begin().unwrap();
+    let mut open = producer(&settings).begin().unwrap();
     open.send(1, &topic.record(0, "fine")).unwrap();
-    open.send(2, &NewRecord { key: None, ..topic.record(0, "keyless") }).unwrap();
+    open.send(2, &keyless).unwrap();
     open.send(3, &topic.record(0, "fine")).unwrap();
     let error = open.flush(LONG).unwrap_err();
-    assert!(matches!(&error, TxnError::NotDelivered { tags, blame: Blame::AmongThese, .. } if tags.contains(&2)), "{error:?}");
+    assert!(
+        matches!(&error, TxnError::NotDelivered { tags, blame: Blame::AmongThese, .. } if tags.contains(&2)),
+        "{error:?}"
+    );
     let idle = done(open.abort());
     let mut open = idle.begin().unwrap();
-    open.send(2, &NewRecord { key: None, ..topic.record(0, "keyless") }).unwrap();
+    open.send(2, &keyless).unwrap();
     let error = open.flush(LONG).unwrap_err();
-    assert!(matches!(&error, TxnError::NotDelivered { tags, blame: Blame::Record, .. } if tags == &[2]), "{error:?}");
+    assert!(
+        matches!(&error, TxnError::NotDelivered { tags, blame: Blame::Record, .. } if tags == &[2]),
+        "{error:?}"
+    );
     let idle = done(open.abort());
     // The library has skipped the refused record's sequence number, so its next transaction fails too, once.
     assert!(idle.is_suspect());
     let mut open = idle.begin().unwrap();
     open.send(0, &topic.record(0, "after")).unwrap();
     let error = open.flush(LONG).unwrap_err();
-    assert!(matches!(&error, TxnError::NotDelivered { blame: Blame::Surroundings, .. }), "{error:?}");
+    assert!(
+        matches!(
+            &error,
+            TxnError::NotDelivered {
+                blame: Blame::Surroundings,
+                ..
+            }
+        ),
+        "{error:?}"
+    );
     let idle = done(open.abort());
     done(produce(idle, &[topic.record(0, "after")]).commit());
 }
@@ -185,7 +235,8 @@ fn a_commit_takes_milliseconds() {
         let started = Instant::now();
         let mut open = idle.begin().unwrap();
         for tag in 0..100 {
-            open.send(tag, &topic.record(0, "a record of some length, as they are")).unwrap();
+            open.send(tag, &topic.record(0, "a record of some length, as they are"))
+                .unwrap();
         }
         open.flush(LONG).unwrap();
         let flushed = started.elapsed();
@@ -193,13 +244,19 @@ fn a_commit_takes_milliseconds() {
         let sent = started.elapsed();
         idle = done(open.commit());
         times.push(started.elapsed());
-        for (sum, phase) in phases.iter_mut().zip([flushed, sent - flushed, started.elapsed() - sent]) {
+        for (sum, phase) in phases
+            .iter_mut()
+            .zip([flushed, sent - flushed, started.elapsed() - sent])
+        {
             *sum += phase / 60;
         }
-        // Let the markers land: the next AddPartitionsToTxn would else be refused and tried again after 20 ms.
-        std::thread::sleep(Duration::from_millis(15));
+        // The next AddPartitionsToTxn would else be refused while the markers are written, and tried again after 20 ms.
+        high_watermark(&settings, &topic.at(0), (round + 1) * 101);
     }
     times.sort();
-    println!("whole transaction: median {:?}, worst {:?}; mean flush, offsets, commit {phases:?}", times[30], times[59]);
+    println!(
+        "whole transaction: median {:?}, worst {:?}; mean flush, offsets, commit {phases:?}",
+        times[30], times[59]
+    );
     assert!(times[30] < Duration::from_millis(80), "median {:?}", times[30]);
 }
