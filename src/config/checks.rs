@@ -98,7 +98,7 @@ fn refuse_all(values: &mut Values, names: &[&str], what: &str, instead: &str) {
 }
 
 fn topics_differ(values: &mut Values) {
-    let named = Topic::ALL.map(|topic| (topic.key(), values.text(&topic.key())));
+    let named = Topic::ALL.map(|topic| (key_of(topic), values.text(&key_of(topic))));
     for (at, (key, name)) in named.iter().enumerate() {
         if let Some((other, _)) = named[..at].iter().find(|(_, earlier)| earlier == name) {
             values.fault(key, format!("is {name:?}, as {other} is"), "give each its own topic");

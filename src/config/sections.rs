@@ -244,7 +244,7 @@ impl Log {
 
 fn topics(values: &mut Values) -> Topics {
     let prefix = values.text("topics.prefix");
-    let names = Topic::ALL.map(|topic| Arc::from(format!("{prefix}{}", values.text(&topic.key()))));
+    let names = Topic::ALL.map(|topic| Arc::from(format!("{prefix}{}", values.text(&key_of(topic)))));
     Topics {
         prefix,
         partitions: values.number("topics.partitions") as i32,

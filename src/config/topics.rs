@@ -1,68 +1,13 @@
 //! The topics, by the part that each plays, and the names that they have here.
 
+pub use crate::contract::TopicKind as Topic;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A topic by its part, whatever it is called.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Topic {
-    InboundMessages,
-    CrmChanges,
-    OrgSettings,
-    OutboundRequests,
-    RoutedMessages,
-    UnroutedMessages,
-    LifecycleEvents,
-    OutboundMessages,
-    CommandResults,
-    DeadLetters,
-    RouterCommands,
-    RouterChangelog,
-    RouterSettings,
-}
-
-impl Topic {
-    pub const ALL: [Topic; 13] = [
-        Topic::InboundMessages,
-        Topic::CrmChanges,
-        Topic::OrgSettings,
-        Topic::OutboundRequests,
-        Topic::RoutedMessages,
-        Topic::UnroutedMessages,
-        Topic::LifecycleEvents,
-        Topic::OutboundMessages,
-        Topic::CommandResults,
-        Topic::DeadLetters,
-        Topic::RouterCommands,
-        Topic::RouterChangelog,
-        Topic::RouterSettings,
-    ];
-
-    /// The default name, which names the part in figures too.
-    #[must_use]
-    pub const fn default_name(self) -> &'static str {
-        match self {
-            Self::InboundMessages => "inbound-messages",
-            Self::CrmChanges => "crm-changes",
-            Self::OrgSettings => "org-settings",
-            Self::OutboundRequests => "outbound-requests",
-            Self::RoutedMessages => "routed-messages",
-            Self::UnroutedMessages => "unrouted-messages",
-            Self::LifecycleEvents => "lifecycle-events",
-            Self::OutboundMessages => "outbound-messages",
-            Self::CommandResults => "command-results",
-            Self::DeadLetters => "dead-letters",
-            Self::RouterCommands => "router-commands",
-            Self::RouterChangelog => "router-changelog",
-            Self::RouterSettings => "router-settings",
-        }
-    }
-
-    /// The key that sets its name.
-    #[must_use]
-    pub fn key(self) -> String {
-        format!("topics.{}", self.default_name().replace('-', "_"))
-    }
+/// The configuration's key that names a topic.
+#[must_use]
+pub fn key_of(topic: Topic) -> String {
+    format!("topics.{}", topic.default_name().replace('-', "_"))
 }
 
 /// `topics.*`

@@ -7,9 +7,10 @@ use super::{Facts, Judged, SettingsTable};
 use crate::contract::publish::{self, Ordinals};
 use crate::contract::{OutRecord, TopicKind, envelope, origin};
 use crate::domain::effect::{
-    Code, CommandResult, Consequence, Counted, DeadLetter, DeadReason, Effect, Passed, Source, Status,
+    Code, CommandResult, CommandType, Consequence, Counted, DeadLetter, DeadReason, Effect, Passed, Source, Status,
 };
 use crate::domain::event::{Body, Cause, Command, Event, Step, Surroundings};
+use crate::domain::ids::{OrgId, RequestId};
 use crate::domain::judge as rules;
 use crate::domain::record::{Judgement, Key, Needs, View};
 use crate::domain::time::Instant;
@@ -33,14 +34,14 @@ pub fn judge(prepared: &Prepared, facts: &Facts, view: &dyn View, table: &Settin
             out.outcome(RecordOutcome::PassedOn);
         }
         Content::Affiliate(cause, affiliate) => {
-            let settings = table.of(affiliate.org());
+            let settings = table.of(&affiliate.org);
             let content = settings.and_then(|settings| settings.content.as_ref());
             let region = content.and_then(|content| content.default_region);
             match (affiliate.as_ref().clone().parse(region), content) {
                 (Ok(command), _) => return judge_affiliate(command, cause, prepared, (facts, view, table)),
                 // Without settings there is no region to read it by; that the org is unknown comes first (P1).
                 (Err(_), None) => {
-                    let result = refused(affiliate.as_command(), Code::UnknownOrg, None, prepared.decided_at);
+                    let result = refused((&affiliate.org, &affiliate.request, CommandType::ChatroomCreate), Code::UnknownOrg, None, prepared.decided_at);
                     out.effect(&from(cause, Consequence::Result(result)), prepared.decided_at);
                     out.outcome(RecordOutcome::Judged);
                 }
@@ -111,7 +112,7 @@ pub fn give_up(prepared: &Prepared, facts: &Facts, why: &str) -> Judged {
         Content::Event(event) => {
             out.effect(&from(&event.cause, Consequence::DeadLetter(dead)), at);
             if let Some(command) = command_of(&event.body) {
-                let result = refused(command, Code::Failed, Some(detail), at);
+                let result = refused((&command.org, &command.request, command.kind()), Code::Failed, Some(detail), at);
                 out.effect(&from(&event.cause, Consequence::Result(result)), at);
             }
             if let Body::Step(org, step) = &event.body
@@ -123,7 +124,7 @@ pub fn give_up(prepared: &Prepared, facts: &Facts, why: &str) -> Judged {
         }
         Content::Affiliate(cause, affiliate) => {
             out.effect(&from(cause, Consequence::DeadLetter(dead)), at);
-            let result = refused(affiliate.as_command(), Code::Failed, Some(detail), at);
+            let result = refused((&affiliate.org, &affiliate.request, CommandType::ChatroomCreate), Code::Failed, Some(detail), at);
             out.effect(&from(cause, Consequence::Result(result)), at);
         }
         Content::Dead(cause, _) => out.effect(&from(cause, Consequence::DeadLetter(dead)), at),
@@ -154,11 +155,16 @@ fn forget(step: &Step) -> Option<Step> {
     Some(Step::Done { crm_id, request: command.request_hash, answer: None, phone, attached: true })
 }
 
-fn refused(command: &Command, code: Code, detail: Option<String>, at: Instant) -> CommandResult {
+fn refused(
+    (org, request, kind): (&OrgId, &RequestId, CommandType),
+    code: Code,
+    detail: Option<String>,
+    at: Instant,
+) -> CommandResult {
     CommandResult {
-        request: command.request.clone(),
-        org: command.org.clone(),
-        kind: command.kind(),
+        request: request.clone(),
+        org: org.clone(),
+        kind,
         status: Status::Refused,
         code: Some(code),
         detail: detail.map(Into::into),

@@ -185,6 +185,20 @@ impl Consumer {
         Ok(())
     }
 
+    /// Takes these partitions as `incremental_assign` does, but reads nothing of them: each stands paused at its end until
+    /// `seek` and `resume` say from where it goes on.
+    pub fn assign_parked(&mut self, partitions: &[TopicPartition]) -> Result<(), Error> {
+        self.pending.allow_assign()?;
+        let fail = |source| Error::client("assigning partitions", source);
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for at in partitions {
+            list.add_partition_offset(&at.topic, at.partition, Offset::End).map_err(fail)?;
+        }
+        self.client().incremental_assign(&list).map_err(fail)?;
+        self.pending = Pending::Nothing;
+        self.pause(partitions)
+    }
+
     /// Gives these partitions up: the answer to `Revoked` and `Lost`, one call, of the union. Refused at any other time.
     pub fn incremental_unassign(&mut self, partitions: &[TopicPartition]) -> Result<(), Error> {
         self.pending.allow_unassign()?;

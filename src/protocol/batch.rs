@@ -54,6 +54,8 @@ pub struct Pending {
     bytes: usize,
     /// Items other than `Reached`.
     urgent: usize,
+    /// So many of the next are taken one by one: among them is one that the broker refuses.
+    alone: usize,
 }
 
 impl Pending {
@@ -61,6 +63,15 @@ impl Pending {
         self.bytes += item.bytes();
         self.urgent += usize::from(!matches!(item, Item::Reached(..)));
         self.items.push_back((item, now_ms));
+    }
+
+    /// Items of an aborted batch, to be taken again one by one, before all others.
+    pub fn put_back(&mut self, items: Vec<Item>, now_ms: u64) {
+        self.alone = items.len();
+        for item in items.into_iter().rev() {
+            self.items.push_front((item, now_ms));
+        }
+        self.recount();
     }
 
     #[must_use]
@@ -86,7 +97,13 @@ impl Pending {
     #[must_use]
     pub fn is_ripe(&self, config: &Config, now_ms: u64) -> bool {
         let Some((_, since)) = self.items.front() else { return false };
-        self.urgent >= config.max_records || self.bytes >= config.max_bytes || now_ms >= since + self.wait_ms(config.linger_ms)
+        self.is_enough(config) || now_ms >= since + self.wait_ms(config.linger_ms)
+    }
+
+    /// As much as a batch takes.
+    #[must_use]
+    pub fn is_enough(&self, config: &Config) -> bool {
+        self.urgent >= config.max_records || self.bytes >= config.max_bytes
     }
 
     #[must_use]
@@ -101,6 +118,8 @@ impl Pending {
 
     /// The next batch. It ends before a second settings record of one org: that one is judged by what the first leads to.
     pub fn take(&mut self, max_records: usize, max_bytes: usize) -> Vec<Item> {
+        let max_records = if self.alone > 0 { 1 } else { max_records };
+        self.alone = self.alone.saturating_sub(1);
         let mut taken = Vec::new();
         let mut bytes = 0;
         let mut orgs = Vec::new();
@@ -323,7 +342,7 @@ impl Part {
         }
         folded.tally.add(judged.tally);
         if let Item::Record(_, prepared) = item {
-            let at = prepared.at();
+            let Some(at) = prepared.at() else { return };
             self.positions.insert(at.topic_partition(), at.offset + 1);
             self.consumed.push((at.topic_partition(), prepared.decided_at()));
         }

@@ -31,6 +31,12 @@ pub struct Config {
 }
 
 impl Config {
+    /// The format of the index's values: that of the changelog, whose values they are.
+    #[must_use]
+    pub fn index_format(&self) -> u32 {
+        u32::from(self.expected.format.number())
+    }
+
     pub fn accepts(&self, progress: &Progress) -> Result<(), String> {
         self.expected.check(progress).map_err(|error| error.to_string())
     }
@@ -78,6 +84,7 @@ impl Core {
     /// Takes one event; the actions are to be performed in their order, each before the next event.
     pub fn handle(&mut self, event: Event, now: Now) -> Vec<Action> {
         self.now = now;
+        let collects = matches!(event, Event::Record(_) | Event::EndReached(_));
         match event {
             Event::Rebalance(rebalance) => self.rebalance(rebalance),
             Event::Record(record) => self.record(record),
@@ -95,7 +102,10 @@ impl Core {
             Event::Drain => self.draining = true,
             Event::Tick => self.tick(),
         }
-        self.go_on();
+        // A record alone is no reason to look at everything: the tick after it is, or that there are enough.
+        if !collects || self.pending.is_enough(&self.config) {
+            self.go_on();
+        }
         std::mem::take(&mut self.actions)
     }
 
@@ -115,6 +125,12 @@ impl Core {
     #[must_use]
     pub fn patience_ms(&self) -> u64 {
         self.pending.patience_ms(self.config.linger_ms, self.now.steady_ms)
+    }
+
+    /// Whether a task waits for an answer on its way to running.
+    #[must_use]
+    pub fn is_recovering(&self) -> bool {
+        self.tasks.values().any(|task| matches!(task.phase, Phase::Recovering(_)))
     }
 
     pub fn tasks(&self) -> impl Iterator<Item = &Task> {
@@ -227,8 +243,10 @@ impl Core {
             return;
         }
         *expected = record.at.offset + 1;
-        let prepared = judging::prepare(record, &running.facts, now.wall);
-        self.pending.push(Item::Record(life, Box::new(prepared)), now.steady_ms);
+        match judging::prepare(record, &running.facts, now.wall) {
+            Ok(prepared) => self.pending.push(Item::Record(life, Box::new(prepared)), now.steady_ms),
+            Err(why) => self.stop(partition, why),
+        }
     }
 
     fn end_reached(&mut self, at: Position) {

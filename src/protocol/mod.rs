@@ -79,8 +79,8 @@ pub enum Action {
     Assign(Vec<TopicPartition>),
     /// Answer a revocation, or a loss, once.
     Unassign(Vec<TopicPartition>),
-    /// New partitions of inputs, found while running.
-    Add(Vec<(TopicPartition, i64)>),
+    /// New partitions of inputs, found while running: parked as those of an assignment.
+    Add(Vec<TopicPartition>),
     /// Seek there and let them flow.
     Resume(Vec<(TopicPartition, i64)>),
     Pause(Vec<TopicPartition>),
@@ -154,6 +154,8 @@ pub enum TransactionAnswer {
     Replaced,
     /// The broker says of this one record (by its place) that it can't be taken: the only cause that names a record.
     RecordRefused { place: usize, sentence: String },
+    /// One or more of them can't be taken, and nobody says which: each is to be tried alone.
+    SomeRefused(String),
     /// The transaction must be aborted; the batch is folded again.
     MustAbort(String),
     /// This producer is done for (fatal, fenced, unknown outcome): replace it, and doubt everything.

@@ -41,7 +41,8 @@ pub struct Open {
     batch: Batch,
     folded: Folded,
     offsets: BTreeMap<usize, i64>,
-    aborting: bool,
+    /// A record of it was refused, and nobody says which: its items are tried one by one.
+    alone: bool,
 }
 
 impl Stage {
@@ -138,7 +139,7 @@ impl Core {
             // Nothing moved: a sweep that found nothing due, or repeats of what was read before.
             return self.settle(&batch, folded, &BTreeMap::new());
         }
-        self.stage = Stage::Open(Box::new(Open { batch, folded, offsets: BTreeMap::new(), aborting: false }));
+        self.stage = Stage::Open(Box::new(Open { batch, folded, offsets: BTreeMap::new(), alone: false }));
         self.step(TransactionStep::Begin);
     }
 
@@ -172,6 +173,10 @@ impl Core {
                 }
                 self.abort(sentence);
             }
+            TransactionAnswer::SomeRefused(why) => {
+                open.alone = true;
+                self.abort(why);
+            }
             TransactionAnswer::MustAbort(why) => self.abort(why),
             TransactionAnswer::ProducerLost(why) => {
                 self.report(Report::Fenced { why });
@@ -203,15 +208,13 @@ impl Core {
 
     fn abort(&mut self, why: String) {
         self.report(Report::Aborted { why });
-        if let Stage::Open(open) = &mut self.stage {
-            open.aborting = true;
-            self.step(TransactionStep::Abort);
-        }
+        self.step(TransactionStep::Abort);
     }
 
     /// Nothing of it happened: the batch is kept and folded again, after a while, from what is committed.
     fn aborted(&mut self) {
         let Stage::Open(open) = std::mem::replace(&mut self.stage, Stage::Idle) else { return };
+        let open = *open;
         let mut batch = open.batch;
         batch.attempts += 1;
         batch.reset();
@@ -224,6 +227,9 @@ impl Core {
         batch.items.retain(|item| lives.get(&item.life().partition) == Some(&item.life()));
         if batch.items.is_empty() {
             return;
+        }
+        if open.alone && batch.items.len() > 1 {
+            return self.pending.put_back(batch.items, self.now.steady_ms);
         }
         let attempts = batch.attempts;
         self.stage = Stage::gather(batch);

@@ -3,6 +3,7 @@
 
 use super::{Producer, Worker};
 use crate::index::{Batch, Due, Generation, Index, Read};
+use crate::kafka::transaction::Blame;
 use crate::kafka::{Ending, Kind, NewRecord, TopicPartition, Transactions, TxnError};
 use crate::protocol::{Action, Event, Life, TransactionAnswer, TransactionStep};
 use crate::telemetry::metrics::IndexCall;
@@ -233,9 +234,10 @@ fn gone() -> TransactionAnswer {
 fn failed(error: TxnError) -> TransactionAnswer {
     let sentence = error.to_string();
     match (error.kind(), error) {
-        (_, TxnError::NotDelivered { tags, blame: crate::kafka::transaction::Blame::Records, .. }) if !tags.is_empty() => {
+        (_, TxnError::NotDelivered { tags, blame: Blame::Record, .. }) if !tags.is_empty() => {
             TransactionAnswer::RecordRefused { place: tags[0], sentence }
         }
+        (_, TxnError::NotDelivered { blame: Blame::AmongThese, .. }) => TransactionAnswer::SomeRefused(sentence),
         (Kind::Retry | Kind::Abort, _) => TransactionAnswer::MustAbort(sentence),
         (Kind::Replace | Kind::Fatal, _) => TransactionAnswer::ProducerLost(sentence),
     }
