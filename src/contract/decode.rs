@@ -21,7 +21,10 @@ pub struct Decoder {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "the large one is the common one, and is moved once")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the large one is the common one, and is moved once"
+)]
 pub enum Decoded {
     Body(Body),
     /// The one command whose home is a phone that a person typed: the first task reads it, by the org's region (P1).

@@ -17,14 +17,17 @@
 
 mod crm;
 pub mod decode;
+pub mod envelope;
 pub mod hash;
 mod inbound;
 pub mod instant;
+pub mod origin;
 mod outbound_request;
 mod read;
 pub mod record;
 mod settings;
+mod wire;
 
 pub use decode::{Affiliate, Decoded, Decoder};
 pub use hash::IdHasher;
-pub use record::{Header, OutRecord, RawRecord, Topic, TopicKind};
+pub use record::{Header, OutHeader, OutRecord, RawRecord, Topic, TopicKind};

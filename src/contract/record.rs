@@ -1,6 +1,7 @@
 //! A record as it came from a topic, and one to be produced: bytes, position and headers, without a client's types.
 
 use crate::domain::time::Instant;
+use std::borrow::Cow;
 use std::fmt;
 
 /// Every topic that the router reads or writes.
@@ -113,25 +114,25 @@ impl RawRecord<'_> {
     }
 }
 
+/// A header of a record to be produced. Most of ours are the same in every record.
+pub type OutHeader = (Cow<'static, str>, Option<Cow<'static, [u8]>>);
+
 /// A record to be produced. The partition follows from the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutRecord {
     pub topic: TopicKind,
     pub key: Option<Vec<u8>>,
     pub value: Option<Vec<u8>>,
-    pub headers: Vec<(String, Option<Vec<u8>>)>,
+    pub headers: Vec<OutHeader>,
 }
 
 impl OutRecord {
     /// Bytes of key, value and headers: what the limits of the brokers are about, but for some bytes of framing.
     #[must_use]
     pub fn size(&self) -> usize {
-        let length = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
-        let headers: usize = self
-            .headers
-            .iter()
-            .map(|(name, value)| name.len() + length(value))
-            .sum();
-        length(&self.key) + length(&self.value) + headers
+        let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
+        let header = |(name, value): &OutHeader| name.len() + length(value.as_deref());
+        let headers: usize = self.headers.iter().map(header).sum();
+        length(self.key.as_deref()) + length(self.value.as_deref()) + headers
     }
 }
