@@ -1,6 +1,6 @@
 //! What holds between settings. A setting that is already at fault is not held against others.
 
-use super::topics::Topic;
+use super::topics::{Topic, key_of};
 use super::values::Values;
 
 /// Why a property of librdkafka may not be set; None where it may.

@@ -1,6 +1,6 @@
 //! The configuration as the program reads it: typed, valid, one struct for each section.
 
-use super::topics::{Topic, Topics};
+use super::topics::{Topic, Topics, key_of};
 use super::values::Values;
 use secrecy::SecretString;
 use std::collections::BTreeMap;

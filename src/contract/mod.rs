@@ -15,19 +15,33 @@
     )
 )]
 
+pub mod cloud_events;
 mod crm;
+mod dead_letter;
 pub mod decode;
 pub mod envelope;
 pub mod hash;
 mod inbound;
 pub mod instant;
+mod lifecycle;
 pub mod origin;
+mod outbound;
 mod outbound_request;
+pub mod publish;
 mod read;
 pub mod record;
+mod results;
+mod routed;
 mod settings;
+pub mod settings_table;
+mod unrouted;
 mod wire;
+pub mod words;
+mod write;
 
+pub use cloud_events::Ordinals;
+pub use dead_letter::write as dead_letter;
 pub use decode::{Affiliate, Decoded, Decoder};
 pub use hash::IdHasher;
+pub use publish::{PublishFault, publish};
 pub use record::{Header, OutHeader, OutRecord, RawRecord, Topic, TopicKind};

@@ -4,14 +4,13 @@
 use super::prepare::{Content, Prepared, raw};
 use super::tally::{Count, Tally};
 use super::{Facts, Judged, SettingsTable};
-use crate::contract::publish::{self, Ordinals};
-use crate::contract::{OutRecord, TopicKind, envelope, origin};
+use crate::contract::{Affiliate, Ordinals, OutRecord, RawRecord, TopicKind, dead_letter, envelope, origin, publish};
 use crate::domain::effect::{
     Code, CommandResult, CommandType, Consequence, Counted, DeadLetter, DeadReason, Effect, Passed, Source, Status,
 };
 use crate::domain::event::{Body, Cause, Command, Event, Step, Surroundings};
-use crate::domain::ids::{OrgId, RequestId};
 use crate::domain::judge as rules;
+use crate::domain::phone::{Phone, SpelledPhone};
 use crate::domain::record::{Judgement, Key, Needs, View};
 use crate::domain::time::Instant;
 use crate::kafka::NewRecord;
@@ -25,10 +24,7 @@ pub fn judge(prepared: &Prepared, facts: &Facts, view: &dyn View, table: &Settin
     let mut out = Out::new(prepared, facts);
     match &prepared.content {
         Content::Event(event) => return judge_event(event, prepared, (facts, view, table)),
-        Content::Dead(cause, dead) => {
-            out.effect(&from(cause, Consequence::DeadLetter(dead.clone())), prepared.decided_at);
-            out.outcome(RecordOutcome::DeadLetter);
-        }
+        Content::Dead(dead) => out.dead_letter(dead),
         Content::Away(key) => {
             out.pass_on(key, None);
             out.outcome(RecordOutcome::PassedOn);
@@ -41,14 +37,11 @@ pub fn judge(prepared: &Prepared, facts: &Facts, view: &dyn View, table: &Settin
                 (Ok(command), _) => return judge_affiliate(command, cause, prepared, (facts, view, table)),
                 // Without settings there is no region to read it by; that the org is unknown comes first (P1).
                 (Err(_), None) => {
-                    let result = refused((&affiliate.org, &affiliate.request, CommandType::ChatroomCreate), Code::UnknownOrg, None, prepared.decided_at);
-                    out.effect(&from(cause, Consequence::Result(result)), prepared.decided_at);
+                    let event = unread(cause, affiliate, prepared.decided_at);
+                    out.answer(&event, Code::UnknownOrg, None);
                     out.outcome(RecordOutcome::Judged);
                 }
-                (Err(dead), Some(_)) => {
-                    out.effect(&from(cause, Consequence::DeadLetter(dead)), prepared.decided_at);
-                    out.outcome(RecordOutcome::DeadLetter);
-                }
+                (Err(dead), Some(_)) => out.dead_letter(&dead),
             }
         }
     }
@@ -86,10 +79,13 @@ fn judge_event(event: &Event, prepared: &Prepared, (facts, view, table): World<'
     }
     let mut out = Out::new(prepared, facts);
     let effects = std::mem::take(&mut judgement.effects);
-    effects.iter().for_each(|effect| out.effect(effect, event.at));
+    effects.iter().for_each(|effect| out.effect(effect, event));
     if prepared.record().is_some() {
         let repeat = effects.iter().any(|effect| matches!(effect.what, Consequence::Counted(_)));
         out.outcome(if repeat { RecordOutcome::Dropped } else { RecordOutcome::Judged });
+    }
+    if let Some(fault) = &out.fault {
+        return Ok(give_up(prepared, facts, fault));
     }
     if let Some(record) = out.records.iter().find(|record| too_long(record, facts)) {
         let why = format!("what follows from it is too large for {}", record.topic);
@@ -103,40 +99,33 @@ fn judge_event(event: &Event, prepared: &Prepared, (facts, view, table): World<'
 pub fn give_up(prepared: &Prepared, facts: &Facts, why: &str) -> Judged {
     let mut out = Out::new(prepared, facts);
     let detail = format!("can't be judged: {why}");
-    let dead = DeadLetter { reason: DeadReason::CannotBeJudged, detail: detail.as_str().into() };
-    let at = prepared.decided_at;
     match &prepared.content {
         Content::Event(event) if matches!(event.body, Body::Sweep(..)) => {
             tracing::error!(why, "sweep_failed");
+            return out.done(Judgement::default());
         }
         Content::Event(event) => {
-            out.effect(&from(&event.cause, Consequence::DeadLetter(dead)), at);
-            if let Some(command) = command_of(&event.body) {
-                let result = refused((&command.org, &command.request, command.kind()), Code::Failed, Some(detail), at);
-                out.effect(&from(&event.cause, Consequence::Result(result)), at);
-            }
+            out.answer(event, Code::Failed, Some(detail.clone()));
             if let Body::Step(org, step) = &event.body
-                && let Some(done) = forget(step)
+                && let Some(step) = forget(step)
             {
-                let passed = Passed { org: org.clone(), at, step: done };
-                out.effect(&from(&event.cause, Consequence::PassOn(passed)), at);
+                let passed = Passed { org: org.clone(), at: event.at, step };
+                out.effect(&from(&event.cause, Consequence::PassOn(passed)), event);
             }
         }
         Content::Affiliate(cause, affiliate) => {
-            out.effect(&from(cause, Consequence::DeadLetter(dead)), at);
-            let result = refused((&affiliate.org, &affiliate.request, CommandType::ChatroomCreate), Code::Failed, Some(detail), at);
-            out.effect(&from(cause, Consequence::Result(result)), at);
+            out.answer(&unread(cause, affiliate, prepared.decided_at), Code::Failed, Some(detail.clone()));
         }
-        Content::Dead(cause, _) => out.effect(&from(cause, Consequence::DeadLetter(dead)), at),
-        Content::Away(_) => {
-            let cause = prepared.record().and_then(|record| raw(record, facts)).map(|raw| origin::cause(&raw));
-            if let Some(cause) = cause {
-                out.effect(&from(&cause, Consequence::DeadLetter(dead)), at);
-            }
-        }
+        Content::Dead(_) | Content::Away(_) => {}
     }
-    out.outcome(RecordOutcome::DeadLetter);
+    out.dead_letter(&DeadLetter { reason: DeadReason::CannotBeJudged, detail: detail.into() });
     out.done(Judgement::default())
+}
+
+/// An affiliate's command whose phone nobody could read.
+fn unread(cause: &Cause, affiliate: &Affiliate, at: Instant) -> Event {
+    let none = SpelledPhone { canonical: Phone(0), spelled: Phone(0) };
+    Event { at, cause: cause.clone(), body: Body::Command(affiliate.clone().with_phone(none)) }
 }
 
 fn command_of(body: &Body) -> Option<&Command> {
@@ -155,16 +144,11 @@ fn forget(step: &Step) -> Option<Step> {
     Some(Step::Done { crm_id, request: command.request_hash, answer: None, phone, attached: true })
 }
 
-fn refused(
-    (org, request, kind): (&OrgId, &RequestId, CommandType),
-    code: Code,
-    detail: Option<String>,
-    at: Instant,
-) -> CommandResult {
+fn refused(command: &Command, code: Code, detail: Option<String>, at: Instant) -> CommandResult {
     CommandResult {
-        request: request.clone(),
-        org: org.clone(),
-        kind,
+        request: command.request.clone(),
+        org: command.org.clone(),
+        kind: command.kind(),
         status: Status::Refused,
         code: Some(code),
         detail: detail.map(Into::into),
@@ -179,6 +163,14 @@ fn refused(
 
 fn from(cause: &Cause, what: Consequence) -> Effect {
     Effect { source: Source::Record(cause.clone()), what }
+}
+
+/// A record that was passed on, as it came in first.
+fn first<'a>(raw: &RawRecord<'a>) -> RawRecord<'a> {
+    match envelope::open(raw.value, &raw.headers) {
+        Ok(envelope::Opened::Passed { record, .. }) => record,
+        _ => raw.clone(),
+    }
 }
 
 fn too_large(judgement: &Judgement, facts: &Facts) -> Option<String> {
@@ -199,13 +191,15 @@ struct Out<'a> {
     ordinals: Ordinals,
     records: Vec<NewRecord>,
     tally: Tally,
+    /// An effect could not be written: a fault of ours on this record.
+    fault: Option<String>,
 }
 
 impl<'a> Out<'a> {
     fn new(prepared: &'a Prepared, facts: &'a Facts) -> Self {
         let timestamps = prepared.record().and_then(|record| record.timestamp).into_iter().collect();
         let tally = Tally { counts: Vec::new(), timestamps };
-        Self { prepared, facts, ordinals: Ordinals::default(), records: Vec::new(), tally }
+        Self { prepared, facts, ordinals: Ordinals::default(), records: Vec::new(), tally, fault: None }
     }
 
     fn outcome(&mut self, outcome: RecordOutcome) {
@@ -215,27 +209,45 @@ impl<'a> Out<'a> {
         }
     }
 
-    fn effect(&mut self, effect: &Effect, at: Instant) {
+    fn effect(&mut self, effect: &Effect, event: &Event) {
         self.count(&effect.what);
-        match &effect.what {
-            Consequence::Counted(_) => {}
-            Consequence::PassOn(passed) => {
-                if let Source::Record(cause) = &effect.source {
-                    let key = passed.step.key(&passed.org);
-                    let step = codec::encode_step(self.facts.format, cause, passed);
-                    let record = envelope::send_step(step, &home_text(&key));
-                    self.push(record, Some(self.facts.homes.partition_of(&key)));
-                }
-            }
-            _ => match publish::publish(effect, at, &mut self.ordinals) {
-                Ok(record) => self.push(record, None),
-                Err(error) => tracing::error!(%error, "effect_unpublishable"),
-            },
+        if let (Consequence::PassOn(passed), Source::Record(cause)) = (&effect.what, &effect.source) {
+            let key = passed.step.key(&passed.org);
+            let step = codec::encode_step(self.facts.format, cause, passed);
+            let home = self.facts.homes.partition_of(&key);
+            return self.push(envelope::send_step(step, &home_text(&key)), Some(home));
+        }
+        match publish(event, effect, &mut self.ordinals) {
+            Ok(record) => record.into_iter().for_each(|record| self.push(record, None)),
+            Err(error) => self.fault = Some(error.to_string()),
         }
     }
 
+    /// The refusal of a command that no rule judged.
+    fn answer(&mut self, event: &Event, code: Code, detail: Option<String>) {
+        if let Some(command) = command_of(&event.body) {
+            let result = refused(command, code, detail, event.at);
+            self.effect(&from(&event.cause, Consequence::Result(result)), event);
+        }
+    }
+
+    /// The record as it first came in. A step carries it in its cause.
+    fn dead_letter(&mut self, dead: &DeadLetter) {
+        self.tally.counts.push(Count::Dead(dead.reason));
+        self.outcome(RecordOutcome::DeadLetter);
+        let letter = match &self.prepared.content {
+            Content::Event(event) => origin::read(&event.cause.origin).ok().map(|raw| dead_letter(&raw, dead)),
+            Content::Affiliate(cause, _) => origin::read(&cause.origin).ok().map(|raw| dead_letter(&raw, dead)),
+            Content::Dead(_) | Content::Away(_) => {
+                let raw = self.prepared.record().and_then(|record| raw(record, self.facts));
+                raw.map(|raw| dead_letter(&first(&raw), dead))
+            }
+        };
+        letter.into_iter().for_each(|letter| self.push(letter, None));
+    }
+
     /// To the home of that key, as it came.
-    fn pass_on(&mut self, key: &Key, phone: Option<crate::domain::phone::SpelledPhone>) {
+    fn pass_on(&mut self, key: &Key, phone: Option<SpelledPhone>) {
         let Some(raw) = self.prepared.record().and_then(|record| raw(record, self.facts)) else { return };
         let record = envelope::pass_on(&raw, &home_text(key), self.prepared.decided_at, phone);
         self.push(record, Some(self.facts.homes.partition_of(key)));

@@ -31,7 +31,7 @@ pub(super) enum Content {
     Affiliate(Cause, Box<Affiliate>),
     /// At home elsewhere.
     Away(Key),
-    Dead(Cause, DeadLetter),
+    Dead(DeadLetter),
 }
 
 impl Prepared {
@@ -146,7 +146,7 @@ fn passed_on(raw: &RawRecord<'_>, facts: &Facts) -> Result<(Instant, Content), S
                     Content::Event(Box::new(Event { at: decided_at, cause, body }))
                 }
                 (Ok(Decoded::Affiliate(affiliate)), None) => Content::Affiliate(cause, Box::new(affiliate)),
-                (Err(dead), _) => Content::Dead(cause, dead),
+                (Err(dead), _) => Content::Dead(dead),
             };
             Ok((decided_at, content))
         }
@@ -156,7 +156,7 @@ fn passed_on(raw: &RawRecord<'_>, facts: &Facts) -> Result<(Instant, Content), S
 /// A record of an input: judged here if its home is here, whatever its key and partition say.
 fn read(raw: &RawRecord<'_>, facts: &Facts, decided_at: Instant) -> Content {
     match facts.decoder.decode(raw) {
-        Err(dead) => Content::Dead(origin::cause(raw), dead),
+        Err(dead) => Content::Dead(dead),
         Ok(Decoded::Affiliate(affiliate)) => Content::Affiliate(origin::cause(raw), Box::new(affiliate)),
         Ok(Decoded::Body(body)) => {
             let key = body.key();

@@ -89,9 +89,9 @@ fn read(
 
 fn take(record: &Record, table: &mut SettingsTable) {
     let at = crate::domain::time::Instant(record.timestamp.unwrap_or_default());
-    match settings_table::decode(record.key.as_deref(), record.value.as_deref(), record.at.offset, at) {
-        Ok(Some((org, settings))) => table.put(org, settings),
-        Ok(None) => {}
+    let Some(value) = record.value.as_deref() else { return };
+    match settings_table::read(value, record.at.offset, at) {
+        Ok((org, settings)) => table.put(org, settings),
         Err(error) => tracing::error!(offset = record.at.offset, %error, "settings_record_unreadable"),
     }
 }
