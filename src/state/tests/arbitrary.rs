@@ -17,7 +17,9 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 pub fn text() -> impl Strategy<Value = Arc<str>> {
-    vec(any::<char>(), 0..12).prop_map(|chars| Arc::from(chars.into_iter().collect::<String>()))
+    let short = vec(any::<char>(), 0..12);
+    let long = vec(any::<char>(), 60..140);
+    prop_oneof![9 => short, 1 => long].prop_map(|chars| Arc::from(chars.into_iter().collect::<String>()))
 }
 
 fn id_text() -> impl Strategy<Value = String> {
@@ -71,26 +73,28 @@ pub fn chatroom_name() -> impl Strategy<Value = ChatroomName> {
     ]
 }
 
-pub fn contact() -> impl Strategy<Value = Contact> {
+pub fn contact() -> BoxedStrategy<Contact> {
     let profile = (of(text()), of(text()), of(text())).prop_map(|(first_name, last_name, attributes)| Profile {
         first_name,
         last_name,
         attributes,
     });
     let status = prop_oneof![Just(ContactStatus::Active), Just(ContactStatus::Expired)];
-    (crm_id(), profile, status, instant(), instant(), any::<bool>()).prop_map(
-        |(crm_id, profile, status, created_at, registered_at, leaving)| Contact {
-            crm_id,
-            profile,
-            status,
-            created_at,
-            registered_at,
-            leaving,
-        },
-    )
+    (crm_id(), profile, status, instant(), instant(), any::<bool>())
+        .prop_map(
+            |(crm_id, profile, status, created_at, registered_at, leaving)| Contact {
+                crm_id,
+                profile,
+                status,
+                created_at,
+                registered_at,
+                leaving,
+            },
+        )
+        .boxed()
 }
 
-fn chatroom() -> impl Strategy<Value = Chatroom> {
+fn chatroom() -> BoxedStrategy<Chatroom> {
     let owner = prop_oneof![crm_id().prop_map(Owner::Contact), Just(Owner::Affiliate)];
     let status = prop_oneof![
         Just(ChatroomStatus::Active),
@@ -99,24 +103,26 @@ fn chatroom() -> impl Strategy<Value = Chatroom> {
     ];
     let instants = (instant(), instant(), instant(), of(instant()));
     let rest = (any::<bool>(), text(), of(external()));
-    (chatroom_id(), owner, phone(), status, instants, rest).prop_map(
-        |(id, owner, waba_phone, status, instants, (phone_changed, display_name, external_ref_id))| Chatroom {
-            id,
-            owner,
-            waba_phone,
-            status,
-            since: instants.0,
-            created_at: instants.1,
-            activated_at: instants.2,
-            last_message_at: instants.3,
-            phone_changed,
-            display_name,
-            external_ref_id,
-        },
-    )
+    (chatroom_id(), owner, phone(), status, instants, rest)
+        .prop_map(
+            |(id, owner, waba_phone, status, instants, (phone_changed, display_name, external_ref_id))| Chatroom {
+                id,
+                owner,
+                waba_phone,
+                status,
+                since: instants.0,
+                created_at: instants.1,
+                activated_at: instants.2,
+                last_message_at: instants.3,
+                phone_changed,
+                display_name,
+                external_ref_id,
+            },
+        )
+        .boxed()
 }
 
-fn remembered() -> impl Strategy<Value = Remembered> {
+fn remembered() -> BoxedStrategy<Remembered> {
     let answered = answer_parts().prop_map(|(status, code, chatroom)| Outcome::Answered { status, code, chatroom });
     let outcome = prop_oneof![
         Just(Outcome::Routed),
@@ -124,35 +130,41 @@ fn remembered() -> impl Strategy<Value = Remembered> {
         Just(Outcome::InProgress),
         answered
     ];
-    (id_hash(), any::<u32>(), outcome).prop_map(|(id, minute, outcome)| Remembered { id, minute, outcome })
+    (id_hash(), any::<u32>(), outcome)
+        .prop_map(|(id, minute, outcome)| Remembered { id, minute, outcome })
+        .boxed()
 }
 
-fn memory() -> impl Strategy<Value = Memory> {
-    (vec(remembered(), 0..5), any::<u32>(), any::<u32>()).prop_map(|(recent, buckets, spilled)| Memory {
-        recent,
-        buckets,
-        spilled,
-    })
+fn memory() -> BoxedStrategy<Memory> {
+    (vec(remembered(), 0..5), any::<u32>(), any::<u32>())
+        .prop_map(|(recent, buckets, spilled)| Memory {
+            recent,
+            buckets,
+            spilled,
+        })
+        .boxed()
 }
 
-pub fn entry() -> impl Strategy<Value = Entry> {
+pub fn entry() -> BoxedStrategy<Entry> {
     let held = (vec(contact(), 0..3), vec(chatroom(), 0..3));
     let replies = (any::<i64>(), any::<u32>()).prop_map(|(hour, count)| RepliesInHour { hour, count });
-    (instant(), of(phone()), held, 0..3_u32, replies, memory(), memory()).prop_map(
-        |(decided_at, spelling, (contacts, chatrooms), archived, replies, messages, requests)| Entry {
-            decided_at,
-            spelling,
-            contacts,
-            chatrooms,
-            archived,
-            replies,
-            messages,
-            requests,
-        },
-    )
+    (instant(), of(phone()), held, 0..3_u32, replies, memory(), memory())
+        .prop_map(
+            |(decided_at, spelling, (contacts, chatrooms), archived, replies, messages, requests)| Entry {
+                decided_at,
+                spelling,
+                contacts,
+                chatrooms,
+                archived,
+                replies,
+                messages,
+                requests,
+            },
+        )
+        .boxed()
 }
 
-fn directory() -> impl Strategy<Value = Directory> {
+fn directory() -> BoxedStrategy<Directory> {
     let held =
         (spelled(), text(), any::<bool>(), any::<u32>()).prop_map(|(phone, text, attached, upserts_in_flight)| Held {
             phone,
@@ -167,20 +179,22 @@ fn directory() -> impl Strategy<Value = Directory> {
     });
     let waiting = (command(), instant(), cause()).prop_map(|(command, at, cause)| Waiting { command, at, cause });
     let busy = (of(prop_oneof![moving, erasing]), vec(waiting, 0..3));
-    (instant(), of(held), vec(phone(), 0..3), any::<bool>(), busy, memory()).prop_map(
-        |(decided_at, held, phones, erased, (underway, waiting), requests)| Directory {
-            decided_at,
-            held,
-            phones,
-            erased,
-            underway,
-            waiting,
-            requests,
-        },
-    )
+    (instant(), of(held), vec(phone(), 0..3), any::<bool>(), busy, memory())
+        .prop_map(
+            |(decided_at, held, phones, erased, (underway, waiting), requests)| Directory {
+                decided_at,
+                held,
+                phones,
+                erased,
+                underway,
+                waiting,
+                requests,
+            },
+        )
+        .boxed()
 }
 
-fn with_owner() -> impl Strategy<Value = Key> {
+fn with_owner() -> BoxedStrategy<Key> {
     prop_oneof![
         (org(), phone()).prop_map(|(org, phone)| Key::Phone(org, phone)),
         (org(), user()).prop_map(|(org, user)| Key::User(org, user)),
@@ -188,10 +202,11 @@ fn with_owner() -> impl Strategy<Value = Key> {
         (org(), chatroom_name()).prop_map(|(org, name)| Key::Chatroom(org, name)),
         org().prop_map(Key::Org),
     ]
+    .boxed()
 }
 
 /// A key, and a record as stands under such a key.
-pub fn stored() -> impl Strategy<Value = (Key, Record)> {
+pub fn stored() -> BoxedStrategy<(Key, Record)> {
     let chatroom_record =
         (instant(), of(phone()), of(any::<u32>()), memory()).prop_map(|(decided_at, phone, block, requests)| {
             ChatroomRecord {
@@ -215,4 +230,5 @@ pub fn stored() -> impl Strategy<Value = (Key, Record)> {
         (org(), phone(), any::<u32>(), vec(chatroom(), 0..3))
             .prop_map(|(org, phone, block, rooms)| (Key::Archive(org, phone, block), Record::Archive(rooms))),
     ]
+    .boxed()
 }

@@ -15,8 +15,8 @@ use proptest::sample::select;
 use std::sync::Arc;
 use uuid::Uuid;
 
-const STATUSES: [Status; 4] = [Status::Applied, Status::Unchanged, Status::Refused, Status::Duplicate];
-const CODES: [Code; 15] = [
+pub const STATUSES: [Status; 4] = [Status::Applied, Status::Unchanged, Status::Refused, Status::Duplicate];
+pub const CODES: [Code; 15] = [
     Code::UnknownOrg,
     Code::UnknownWabaPhone,
     Code::ContactNotFound,
@@ -42,18 +42,20 @@ fn answer() -> impl Strategy<Value = Answer> {
     answer_parts().prop_map(|(status, code, chatroom)| Answer { status, code, chatroom })
 }
 
-pub fn cause() -> impl Strategy<Value = Cause> {
-    (any::<u128>(), vec(any::<u8>(), 0..40)).prop_map(|(seed, origin)| Cause {
-        seed: Uuid::from_u128(seed),
-        origin: Arc::from(origin),
-    })
+pub fn cause() -> BoxedStrategy<Cause> {
+    (any::<u128>(), vec(any::<u8>(), 0..40))
+        .prop_map(|(seed, origin)| Cause {
+            seed: Uuid::from_u128(seed),
+            origin: Arc::from(origin),
+        })
+        .boxed()
 }
 
 fn field() -> impl Strategy<Value = Field<Arc<str>>> {
     prop_oneof![Just(Field::Keep), Just(Field::Clear), text().prop_map(Field::Set)]
 }
 
-fn content() -> impl Strategy<Value = Content> {
+fn content() -> BoxedStrategy<Content> {
     let waba_phone = (phone(), of(text()), of(text())).prop_map(|(phone, phone_number_id, waba_id)| WabaPhone {
         phone,
         phone_number_id,
@@ -66,18 +68,20 @@ fn content() -> impl Strategy<Value = Content> {
     let reply = (text(), of(any::<u32>())).prop_map(|(text, max_per_hour)| AutoReply { text, max_per_hour });
     let scope = prop_oneof![Just(InboundScope::Phone), Just(InboundScope::Pair)];
     let region = any::<[u8; 2]>().prop_map(Region);
-    (of(region), vec(waba_phone, 0..3), days, of(reply), scope).prop_map(
-        |(default_region, waba_phones, days, expired_auto_reply, inbound_scope)| Content {
-            default_region,
-            waba_phones,
-            days,
-            expired_auto_reply,
-            inbound_scope,
-        },
-    )
+    (of(region), vec(waba_phone, 0..3), days, of(reply), scope)
+        .prop_map(
+            |(default_region, waba_phones, days, expired_auto_reply, inbound_scope)| Content {
+                default_region,
+                waba_phones,
+                days,
+                expired_auto_reply,
+                inbound_scope,
+            },
+        )
+        .boxed()
 }
 
-fn what() -> impl Strategy<Value = What> {
+fn what() -> BoxedStrategy<What> {
     let profile = (field(), field(), field()).prop_map(|(first_name, last_name, attributes)| ProfileChange {
         first_name,
         last_name,
@@ -126,29 +130,34 @@ fn what() -> impl Strategy<Value = What> {
         chatroom_name().prop_map(What::Send),
         of(content()).prop_map(What::PutSettings),
     ]
+    .boxed()
 }
 
-pub fn command() -> impl Strategy<Value = Command> {
+pub fn command() -> BoxedStrategy<Command> {
     let via = prop_oneof![Just(Via::Api), Just(Via::Crm)];
-    (org(), request(), id_hash(), via, what()).prop_map(|(org, request, request_hash, via, what)| Command {
-        org,
-        request,
-        request_hash,
-        via,
-        what,
-    })
+    (org(), request(), id_hash(), via, what())
+        .prop_map(|(org, request, request_hash, via, what)| Command {
+            org,
+            request,
+            request_hash,
+            via,
+            what,
+        })
+        .boxed()
 }
 
-fn conflict() -> impl Strategy<Value = Conflict> {
+fn conflict() -> BoxedStrategy<Conflict> {
     let chatroom = (chatroom_id(), of(crm_id()), phone()).prop_map(|(id, crm_id, waba_phone)| ConflictingChatroom {
         id,
         crm_id,
         waba_phone,
     });
-    (of(chatroom), vec(crm_id(), 0..3)).prop_map(|(chatroom, crm_ids)| Conflict { chatroom, crm_ids })
+    (of(chatroom), vec(crm_id(), 0..3))
+        .prop_map(|(chatroom, crm_ids)| Conflict { chatroom, crm_ids })
+        .boxed()
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> BoxedStrategy<Step> {
     prop_oneof![
         (command(), spelled()).prop_map(|(command, phone)| Step::Upsert { command, phone }),
         (command(), phone(), text()).prop_map(|(command, phone, detail)| Step::BadPhone { command, phone, detail }),
@@ -182,8 +191,11 @@ fn step() -> impl Strategy<Value = Step> {
         ),
         (crm_id(), phone()).prop_map(|(crm_id, phone)| Step::Erased { crm_id, phone }),
     ]
+    .boxed()
 }
 
-pub fn passed() -> impl Strategy<Value = Passed> {
-    (org(), instant(), step()).prop_map(|(org, at, step)| Passed { org, at, step })
+pub fn passed() -> BoxedStrategy<Passed> {
+    (org(), instant(), step())
+        .prop_map(|(org, at, step)| Passed { org, at, step })
+        .boxed()
 }

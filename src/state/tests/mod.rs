@@ -3,6 +3,7 @@
 mod arbitrary;
 mod arbitrary_commands;
 mod golden;
+mod golden_values;
 mod overlay;
 mod round_trip;
 mod samples;
