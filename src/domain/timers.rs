@@ -132,15 +132,14 @@ impl Clock {
         }
     }
 
-    /// The first instant at which it was due by the days in force then (A5).
+    /// The first instant at which it was due by the days in force then (A5). An interval that was over before the clock
+    /// is judged has no such instant.
     fn due(&self, changes: &[DaysChange]) -> Option<Instant> {
-        intervals(changes)
-            .filter(|interval| interval.until.is_none_or(|until| until > self.judged_from))
-            .find_map(|interval| {
-                let rung = self.start.plus_days((self.days)(&interval.days)?);
-                let due = rung.max(interval.from).max(self.judged_from);
-                interval.until.is_none_or(|until| due < until).then_some(due)
-            })
+        intervals(changes).find_map(|interval| {
+            let rung = self.start.plus_days((self.days)(&interval.days)?);
+            let due = rung.max(interval.from).max(self.judged_from);
+            interval.until.is_none_or(|until| due < until).then_some(due)
+        })
     }
 }
 

@@ -65,9 +65,9 @@ pub(super) struct Chunk<'a> {
     pub applied_until: Option<i64>,
 }
 
-impl Chunk<'_> {
+impl<'a> Chunk<'a> {
     /// The operations, in their order.
-    pub fn ops(&self) -> impl Iterator<Item = &Op> {
+    pub fn ops(&self) -> impl Iterator<Item = &'a Op> + use<'a> {
         self.changes.iter().flat_map(|change| &change.ops)
     }
 }

@@ -35,6 +35,11 @@ impl Error {
         }
     }
 
+    pub(super) fn caused_by(mut self, cause: impl StdError + Send + Sync + 'static) -> Self {
+        self.source = Some(Box::new(cause));
+        self
+    }
+
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
@@ -50,4 +55,13 @@ impl Error {
 pub enum Fault {
     #[error(transparent)]
     Call(#[from] Error),
+    #[error(
+        "Redis at {node} has the maxmemory-policy {policy}, which may throw entries away: \
+         set it to noeviction, both now (CONFIG SET maxmemory-policy noeviction) and in its configuration"
+    )]
+    Policy { node: String, policy: String },
+    #[error("Redis at {node} is version {version}: use Redis 7.0 or later, or Valkey")]
+    Version { node: String, version: String },
+    #[error("Redis at {node} is a replica: give the address of the master, or of the sentinels that know it")]
+    Replica { node: String },
 }

@@ -11,6 +11,7 @@
 mod batch;
 mod error;
 mod memory;
+mod redis;
 
 use std::sync::Arc;
 
@@ -18,8 +19,10 @@ use uuid::Uuid;
 
 pub use batch::{Batch, Change, Op};
 pub use error::{Error, ErrorKind, Fault};
+pub use redis::Settings;
 
 use memory::Memory;
+use redis::Redis;
 
 /// One build of one partition's index. Every stored key belongs to one, so two builds never share a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -105,6 +108,15 @@ pub enum Read<T> {
     Foreign(Option<Marker>),
 }
 
+impl<T> Read<T> {
+    fn try_map<U>(self, convert: impl FnOnce(T) -> Result<U, Error>) -> Result<Read<U>, Error> {
+        match self {
+            Read::Found { marker, value } => convert(value).map(|value| Read::Found { marker, value }),
+            Read::Foreign(marker) => Ok(Read::Foreign(marker)),
+        }
+    }
+}
+
 /// One clock's part of the question [`Index::due`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Due<'a> {
@@ -137,6 +149,8 @@ pub struct Swept {
 pub enum Index {
     /// In this process, gone with it: for the demo and for tests.
     Memory(Arc<Memory>),
+    /// In Redis or Valkey.
+    Redis(Arc<Redis>),
 }
 
 /// Forwards a call to whichever index this is.
@@ -144,6 +158,7 @@ macro_rules! forward {
     ($self:ident, $index:ident => $call:expr) => {
         match $self {
             Index::Memory($index) => $call,
+            Index::Redis($index) => $call,
         }
     };
 }
@@ -154,10 +169,16 @@ impl Index {
         Index::Memory(Arc::new(Memory::default()))
     }
 
+    /// The index in Redis that the settings lead to. Nothing is sent yet: the first call connects.
+    pub fn redis(settings: &Settings) -> Result<Self, Error> {
+        Redis::new(settings).map(|index| Index::Redis(Arc::new(index)))
+    }
+
     /// The same index over a connection of its own: one for each worker, so that none waits for another's replies.
     pub fn handle(&self) -> Self {
         match self {
             Index::Memory(index) => Index::Memory(Arc::clone(index)),
+            Index::Redis(index) => Index::Redis(Arc::new(index.another())),
         }
     }
 

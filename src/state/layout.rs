@@ -109,7 +109,7 @@ fields!(Held {
     phone,
     text,
     attached,
-    upserts_in_flight,
+    in_flight,
 });
 variants!(Underway {
     0: Move { to, text, request },

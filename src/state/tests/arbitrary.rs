@@ -165,13 +165,12 @@ pub fn entry() -> BoxedStrategy<Entry> {
 }
 
 fn directory() -> BoxedStrategy<Directory> {
-    let held =
-        (spelled(), text(), any::<bool>(), any::<u32>()).prop_map(|(phone, text, attached, upserts_in_flight)| Held {
-            phone,
-            text,
-            attached,
-            upserts_in_flight,
-        });
+    let held = (spelled(), text(), any::<bool>(), any::<u32>()).prop_map(|(phone, text, attached, in_flight)| Held {
+        phone,
+        text,
+        attached,
+        in_flight,
+    });
     let moving = (spelled(), text(), id_hash()).prop_map(|(to, text, request)| Underway::Move { to, text, request });
     let erasing = (command(), vec(phone(), 0..3)).prop_map(|(command, left)| Underway::Erasure {
         command: Box::new(command),

@@ -86,7 +86,7 @@ fn directory() -> Directory {
             phone: SPELLED,
             text: Arc::from("98123 45678"),
             attached: true,
-            upserts_in_flight: 1,
+            in_flight: 1,
         }),
         phones: vec![PHONE],
         erased: false,

@@ -1,0 +1,223 @@
+//! The closed lists that labels are taken from. The domain's own enums are labels as they are.
+
+use super::family::{Label, label};
+use crate::config::Topic;
+use crate::domain::effect::{AutoReplyOutcome, Code, CommandType, DeadReason, RouteRule, Status, UnroutedReason};
+
+/// What became of a record that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordOutcome {
+    /// Judged here, at its home.
+    Judged,
+    /// Passed on to its home.
+    PassedOn,
+    DeadLetter,
+    /// Read and of no more use, such as a step whose move is over.
+    Dropped,
+}
+
+/// What was known already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duplicate {
+    /// A message that was routed.
+    Routed,
+    /// A message that still has nowhere to go.
+    Unrouted,
+    /// A command that was answered.
+    Command,
+}
+
+/// Where a transaction spends its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionPhase {
+    /// Waiting for records, from the first of the batch on.
+    Collect,
+    /// The misses of the batch, from the index.
+    Read,
+    Fold,
+    /// Handing the outputs to the client.
+    Produce,
+    /// Until the brokers have them.
+    Flush,
+    /// `send_offsets_to_transaction`.
+    Offsets,
+    Commit,
+    /// Queued for the index, until it has taken them.
+    Apply,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionOutcome {
+    Committed,
+    /// And folded again.
+    Aborted,
+    /// Fenced: the partition has another owner, or will be taken anew.
+    Fenced,
+    /// Not known: recovered from the log.
+    Unknown,
+}
+
+/// The calls that the index takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IndexCall {
+    Marker,
+    Begin,
+    Apply,
+    Read,
+    Due,
+    Clocks,
+    Sweep,
+    Check,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IndexOutcome {
+    Ok,
+    /// The index is another build than the caller means.
+    Foreign,
+    /// It lacks what comes before.
+    Gap,
+    /// Not reached, too slow, or refused.
+    Failed,
+}
+
+/// Why a partition was restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RestoreCause {
+    /// It came to us.
+    Assigned,
+    /// An outcome was in doubt.
+    Doubt,
+    /// We were fenced and are still the owner.
+    Fenced,
+    /// The index had no marker, or one of another build.
+    IndexLost,
+    /// The index went back.
+    IndexRolledBack,
+}
+
+label!(RecordOutcome { Judged = "judged", PassedOn = "passed_on", DeadLetter = "dead_letter", Dropped = "dropped" });
+label!(Duplicate { Routed = "routed", Unrouted = "unrouted", Command = "command" });
+label!(TransactionPhase {
+    Collect = "collect",
+    Read = "read",
+    Fold = "fold",
+    Produce = "produce",
+    Flush = "flush",
+    Offsets = "offsets",
+    Commit = "commit",
+    Apply = "apply",
+});
+label!(TransactionOutcome {
+    Committed = "committed",
+    Aborted = "aborted",
+    Fenced = "fenced",
+    Unknown = "unknown",
+});
+label!(IndexCall {
+    Marker = "marker",
+    Begin = "begin",
+    Apply = "apply",
+    Read = "read",
+    Due = "due",
+    Clocks = "clocks",
+    Sweep = "sweep",
+    Check = "check",
+});
+label!(IndexOutcome { Ok = "ok", Foreign = "foreign", Gap = "gap", Failed = "failed" });
+label!(RestoreCause {
+    Assigned = "assigned",
+    Doubt = "doubt",
+    Fenced = "fenced",
+    IndexLost = "index_lost",
+    IndexRolledBack = "index_rolled_back",
+});
+label!(RouteRule { I1 = "I1", I2 = "I2", I3 = "I3", I4 = "I4", I9 = "I9" });
+label!(UnroutedReason {
+    UnknownOrg = "UNKNOWN_ORG",
+    UnknownWabaPhone = "UNKNOWN_WABA_PHONE",
+    NoPhone = "NO_PHONE",
+    NoChatroom = "NO_CHATROOM",
+    NoContact = "NO_CONTACT",
+});
+label!(AutoReplyOutcome {
+    Sent = "SENT",
+    NotAPerson = "NOT_A_PERSON",
+    NotConfigured = "NOT_CONFIGURED",
+    TooOld = "TOO_OLD",
+    RateLimited = "RATE_LIMITED",
+});
+label!(CommandType {
+    ContactUpsert = "contact.upsert",
+    ContactDelete = "contact.delete",
+    ChatroomCreate = "chatroom.create",
+    ChatroomActivate = "chatroom.activate",
+    ChatroomDeactivate = "chatroom.deactivate",
+    ChatroomExpire = "chatroom.expire",
+    OutboundSend = "outbound.send",
+    SettingsPut = "settings.put",
+});
+label!(Status {
+    Applied = "APPLIED",
+    Unchanged = "UNCHANGED",
+    Refused = "REFUSED",
+    Duplicate = "DUPLICATE",
+});
+label!(Code {
+    UnknownOrg = "UNKNOWN_ORG",
+    UnknownWabaPhone = "UNKNOWN_WABA_PHONE",
+    ContactNotFound = "CONTACT_NOT_FOUND",
+    ContactExpired = "CONTACT_EXPIRED",
+    ContactDeleted = "CONTACT_DELETED",
+    PhoneIsAffiliate = "PHONE_IS_AFFILIATE",
+    PhoneHasContacts = "PHONE_HAS_CONTACTS",
+    PhoneFull = "PHONE_FULL",
+    ChatroomNotFound = "CHATROOM_NOT_FOUND",
+    ChatroomConflict = "CHATROOM_CONFLICT",
+    ChatroomDeactivated = "CHATROOM_DEACTIVATED",
+    ChatroomExpired = "CHATROOM_EXPIRED",
+    NotAnAffiliate = "NOT_AN_AFFILIATE",
+    Busy = "BUSY",
+    Failed = "FAILED",
+});
+label!(DeadReason {
+    NotJson = "NOT_JSON",
+    Malformed = "MALFORMED",
+    BadPhone = "BAD_PHONE",
+    BadSettings = "BAD_SETTINGS",
+    TooLarge = "TOO_LARGE",
+    CannotBeJudged = "CANNOT_BE_JUDGED",
+});
+
+/// None is the empty label: what wasn't refused has no code.
+impl Label for Option<Code> {
+    const ALL: &'static [Self] = &{
+        let mut all = [None; Code::ALL.len() + 1];
+        let mut place = 0;
+        while place < Code::ALL.len() {
+            all[place + 1] = Some(Code::ALL[place]);
+            place += 1;
+        }
+        all
+    };
+
+    fn name(self) -> &'static str {
+        self.map_or("", Code::name)
+    }
+
+    fn place(self) -> usize {
+        self.map_or(0, |code| code.place() + 1)
+    }
+}
+
+impl Label for Topic {
+    const ALL: &'static [Self] = &Topic::ALL;
+
+    fn name(self) -> &'static str {
+        self.default_name()
+    }
+
+    fn place(self) -> usize {
+        self as usize
+    }
+}
