@@ -17,7 +17,9 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 pub fn text() -> impl Strategy<Value = Arc<str>> {
-    vec(any::<char>(), 0..12).prop_map(|chars| Arc::from(chars.into_iter().collect::<String>()))
+    let short = vec(any::<char>(), 0..12);
+    let long = vec(any::<char>(), 60..140);
+    prop_oneof![9 => short, 1 => long].prop_map(|chars| Arc::from(chars.into_iter().collect::<String>()))
 }
 
 fn id_text() -> impl Strategy<Value = String> {
@@ -163,13 +165,12 @@ pub fn entry() -> BoxedStrategy<Entry> {
 }
 
 fn directory() -> BoxedStrategy<Directory> {
-    let held =
-        (spelled(), text(), any::<bool>(), any::<u32>()).prop_map(|(phone, text, attached, in_flight)| Held {
-            phone,
-            text,
-            attached,
-            in_flight,
-        });
+    let held = (spelled(), text(), any::<bool>(), any::<u32>()).prop_map(|(phone, text, attached, in_flight)| Held {
+        phone,
+        text,
+        attached,
+        in_flight,
+    });
     let moving = (spelled(), text(), id_hash()).prop_map(|(to, text, request)| Underway::Move { to, text, request });
     let erasing = (command(), vec(phone(), 0..3)).prop_map(|(command, left)| Underway::Erasure {
         command: Box::new(command),

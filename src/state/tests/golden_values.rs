@@ -186,10 +186,25 @@ pub fn steps() -> Vec<Passed> {
         to: SPELLED,
         contact: Some(samples::contact("L-17")),
     };
+    let phone = SPELLED;
+    let upserts = every_what().map(|what| Step::Upsert {
+        command: command(what),
+        phone,
+    });
+    [done, attach]
+        .into_iter()
+        .chain(other_steps())
+        .chain(upserts)
+        .map(step)
+        .collect()
+}
+
+/// Those beside `Done`, `Attach` and `Upsert`.
+fn other_steps() -> [Step; 8] {
     let phone = PHONE;
     let send = || command(What::Send(ChatroomName::parse("room").unwrap()));
     let moved = samples::contact("L-17");
-    let others = [
+    [
         Step::BadPhone {
             command: send(),
             phone,
@@ -226,18 +241,7 @@ pub fn steps() -> Vec<Passed> {
             crm_id: CrmId::parse("L-17").unwrap(),
             phone,
         },
-    ];
-    let phone = SPELLED;
-    let upserts = every_what().map(|what| Step::Upsert {
-        command: command(what),
-        phone,
-    });
-    [done, attach]
-        .into_iter()
-        .chain(others)
-        .chain(upserts)
-        .map(step)
-        .collect()
+    ]
 }
 
 fn conflict() -> Conflict {

@@ -7,7 +7,7 @@ use crate::state::clocks::{clocks_of, replay};
 use crate::state::codec::{Stored, Value, decode, decode_step, encode, encode_step};
 use crate::state::keys::{RecordKey, StateKey};
 use crate::state::progress::Progress;
-use crate::state::wire::Format;
+use crate::state::wire::{DecodeError, Format, Reader, Wire, Writer};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -21,6 +21,31 @@ fn read_anything(bytes: &[u8], keys: &[RecordKey]) {
     }
     let _ = decode_step(bytes);
     let _ = Progress::decode(bytes);
+}
+
+#[test]
+fn numbers_come_back_at_their_limits() {
+    fn comes_back<T: Wire + PartialEq + Copy + std::fmt::Debug>(numbers: &[T]) {
+        for number in numbers {
+            let mut writer = Writer::new(Format::NEWEST);
+            number.put(&mut writer);
+            let mut reader = Reader::new(&writer.bytes).unwrap();
+            assert_eq!(T::take(&mut reader), Ok(*number));
+            assert_eq!(reader.end(), Ok(()));
+        }
+    }
+    comes_back(&[0, 1, 127, 128, 16_383, 16_384, u64::MAX]);
+    comes_back(&[0, -1, 63, 64, -64, -65, i64::MAX, i64::MIN]);
+    comes_back(&[i32::MIN, i32::MAX]);
+    let too_large = |bytes: &[u8]| Reader::new(bytes).and_then(|mut reader| u32::take(&mut reader));
+    assert_eq!(
+        too_large(&[1, 0xff, 0xff, 0xff, 0xff, 0x1f]),
+        Err(DecodeError::NumberTooLarge)
+    );
+    assert_eq!(
+        too_large(&[[1].as_slice(), &[0xff; 11]].concat()),
+        Err(DecodeError::NumberTooLarge)
+    );
 }
 
 proptest! {

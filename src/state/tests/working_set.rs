@@ -177,6 +177,12 @@ fn the_last_judgement_can_be_taken_back() {
     assert_eq!(seen(&set, &org_key("x")), None);
     set.undo();
     assert_eq!(set.changes(), before, "only the last one can");
+    set.apply(writes(vec![
+        (org_key("c"), Some(record(4))),
+        (org_key("b"), Some(record(4))),
+    ]));
+    let keys: Vec<_> = set.changes().iter().map(|change| change.key).collect();
+    assert_eq!(keys, ["a", "c", "b"].map(|name| KEY.record_key(&org_key(name))));
 }
 
 #[test]
