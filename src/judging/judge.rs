@@ -19,6 +19,9 @@ use crate::state::homes::home_text;
 use crate::telemetry::metrics::{Duplicate, RecordOutcome};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+/// What is kept of a value that is too large even for a dead letter.
+const KEPT: usize = 64 * 1024;
+
 /// Judges. Err: read these records, and judge again.
 pub fn judge(prepared: &Prepared, facts: &Facts, view: &dyn View, table: &SettingsTable) -> Result<Judged, Needs> {
     let mut out = Out::new(prepared, facts);
@@ -176,12 +179,25 @@ fn first<'a>(raw: &RawRecord<'a>) -> RawRecord<'a> {
 fn too_large(judgement: &Judgement, facts: &Facts) -> Option<String> {
     judgement.writes.iter().find_map(|(key, record)| {
         let bytes = codec::encode(facts.format, key, record.as_ref())?.len();
-        (bytes > facts.largest_value).then(|| format!("its record of the state would take {bytes} bytes"))
+        (bytes > facts.largest_record).then(|| format!("its record of the state would take {bytes} bytes"))
     })
 }
 
 fn too_long(record: &NewRecord, facts: &Facts) -> bool {
-    record.value.as_ref().map_or(0, Vec::len) > facts.largest_value
+    let length = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
+    let headers: usize = record.headers.iter().map(|(name, value)| name.len() + length(value)).sum();
+    length(&record.key) + length(&record.value) + headers > facts.largest_record
+}
+
+/// A dead letter that would itself be refused goes without the record's own headers and all but the first of its value.
+fn shortened(mut letter: NewRecord) -> NewRecord {
+    letter.headers.retain(|(name, _)| name.starts_with("dlq_"));
+    letter.key = letter.key.filter(|key| key.len() <= KEPT);
+    if let Some(value) = &mut letter.value {
+        value.truncate(KEPT);
+    }
+    letter.headers.push(("dlq_truncated".to_owned(), Some(b"true".to_vec())));
+    letter
 }
 
 /// What one record's judgement publishes, and its figures.
@@ -244,6 +260,9 @@ impl<'a> Out<'a> {
             }
         };
         letter.into_iter().for_each(|letter| self.push(letter, None));
+        if let Some(letter) = self.records.pop_if(|letter| too_long(letter, self.facts)) {
+            self.records.push(shortened(letter));
+        }
     }
 
     /// To the home of that key, as it came.

@@ -34,8 +34,8 @@ pub struct Facts {
     pub format: Format,
     pub names: Arc<Names>,
     pub decoder: Decoder,
-    /// The largest value that the output topics take.
-    pub largest_value: usize,
+    /// The most that key, value and headers of a record may take for the output topics to take it.
+    pub largest_record: usize,
 }
 
 /// What one record came to.

@@ -120,7 +120,7 @@ pub enum RecoveryAnswer {
     LastProgress(Option<Progress>),
     Marker(Option<Marker>),
     Begun(Begun),
-    Replayed { records: Vec<(i64, Vec<u8>, Option<Vec<u8>>)>, last_timestamp: Option<i64>, next: i64 },
+    Replayed { records: Vec<(i64, Vec<u8>, Option<Vec<u8>>)>, next: i64 },
     Applied(Applied),
     /// It could not be asked: the sentence says what failed; the question is asked again.
     Unavailable(String),

@@ -268,9 +268,9 @@ impl Recovering {
             RecoveryAnswer::Begun(Begun::Other(_)) | RecoveryAnswer::Applied(Applied::Foreign(_) | Applied::Gap(_)) => {
                 Next::Ask(RecoveryQuestion::Committed(inputs.to_vec()))
             }
-            RecoveryAnswer::Replayed { records, last_timestamp, next } => {
+            RecoveryAnswer::Replayed { records, next } => {
                 self.replayed += records.len() as u64;
-                self.apply(records, last_timestamp, next, around)
+                self.apply(records, next, around)
             }
             RecoveryAnswer::Applied(Applied::Applied | Applied::Already) => {
                 let mut replayed = 0;
@@ -333,7 +333,6 @@ impl Recovering {
     fn apply(
         &mut self,
         records: Vec<(i64, Vec<u8>, Option<Vec<u8>>)>,
-        last_timestamp: Option<i64>,
         next: i64,
         around: &mut Around<'_>,
     ) -> Next {
@@ -349,7 +348,7 @@ impl Recovering {
             Err(why) => return Next::Stop(why),
         };
         let caught_up = next >= self.high;
-        let applied_until = if caught_up { Some(around.now_ms) } else { last_timestamp };
+        let applied_until = caught_up.then_some(around.now_ms);
         let batch = Batch { from: self.applied_to, to: next, changes, applied_until };
         Next::Ask(RecoveryQuestion::Apply { of, batch })
     }

@@ -155,9 +155,8 @@ impl Answering {
             progress = self.reader.next(PIECE, PATIENCE, &mut found)?;
         }
         self.reading = Some((at.clone(), progress.position, to));
-        let last_timestamp = found.last().and_then(|record| record.timestamp);
         let records = found.into_iter().filter_map(|record| Some((record.at.offset, record.key?, record.value))).collect();
-        Ok(RecoveryAnswer::Replayed { records, last_timestamp, next: progress.position })
+        Ok(RecoveryAnswer::Replayed { records, next: progress.position })
     }
 }
 
