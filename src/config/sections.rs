@@ -244,7 +244,8 @@ impl Log {
 
 fn topics(values: &mut Values) -> Topics {
     let prefix = values.text("topics.prefix");
-    let names = Topic::ALL.map(|topic| Arc::from(format!("{prefix}{}", values.text(&topic.key()))));
+    let names =
+        Topic::ALL.map(|topic| Arc::from(format!("{prefix}{}", values.text(&format!("topics.{}", topic.key())))));
     Topics {
         prefix,
         partitions: values.number("topics.partitions") as i32,

@@ -27,8 +27,7 @@ impl World {
 
     fn load(&self) -> Result<Loaded, Faults> {
         let file = Path::new("router.toml");
-        let forbidden = |name: &str| (name == "enable.idempotence").then_some("nothing is written twice");
-        load(self, self.files.contains_key(file).then_some(file), &forbidden)
+        load(self, self.files.contains_key(file).then_some(file))
     }
 }
 
@@ -168,8 +167,12 @@ fn properties_are_passed_on_but_for_the_forbidden() {
     let faults = world.load().err().unwrap();
     assert_eq!(
         faults.to_string(),
-        "the configuration has a fault: kafka.properties.enable.idempotence (file router.toml) is ours to set: \
-         nothing is written twice: leave it out"
+        "the configuration has a fault: kafka.properties.enable.idempotence (file router.toml) can't be set so: \
+         exactly-once rests on the value that the program sets itself; remove it"
+    );
+    assert_eq!(
+        keys(&World::default().variable("KAFKA__PROPERTIES__NO_SUCH_THING", "1")),
+        ["kafka.properties.no.such.thing"]
     );
     let world = toml("[kafka.properties]\n\"statistics.interval.ms\" = 60000\n")
         .variable("KAFKA__PROPERTIES__CLIENT_RACK", "a");
@@ -243,7 +246,7 @@ fn what_fits_is_taken() {
         ("ADMIN__LISTEN", "[::1]:9464"),
         ("KAFKA__BROKERS", "a:9092, b:9092"),
         ("KAFKA__INSTANCE_ID", ""),
-        ("INDEX__URL", "redis://a:6379,redis://b:6379"),
+        ("INDEX__URL", "redis://a:6379,b:6379"),
         ("INDEX__URL", "redis+sentinel://a:26379,b:26379/main"),
         ("LOG__LEVEL", "warn,rdkafka=debug,chatroom_router::worker=trace"),
         ("TOPICS__PARTITIONS", "1"),
@@ -351,4 +354,27 @@ fn keys_stand_once_and_have_their_unit() {
             knob.key
         );
     }
+}
+
+#[test]
+fn the_adapters_are_told_what_is_configured() {
+    let world = toml("[topics]\nprefix = \"eu.\"\ncrm_changes = \"leads\"\n[limits]\nrecord_bytes = 2048\n")
+        .variable("KAFKA__PROPERTIES__CLIENT_RACK", "a")
+        .variable("INDEX__TIMEOUT_MS", "700");
+    let config = world.load().unwrap_or_else(|faults| panic!("{faults}")).config;
+    let kafka = config.kafka_settings(Some("router-0".into()));
+    assert_eq!(kafka.record_bytes, 2048);
+    assert_eq!(kafka.properties["client.rack"], "a");
+    assert_eq!(kafka.instance_id.as_deref(), Some("router-0"));
+    assert_eq!(config.index_settings().reply_timeout.as_millis(), 700);
+    let names = config.topic_names();
+    assert_eq!(names.name("crm_changes"), "eu.leads");
+    for (row, topic) in crate::kafka::topics::TABLE.iter().map(|row| (row, by_key(row.key))) {
+        assert_eq!(names.name(row.key), **config.topics.name(topic), "{}", row.key);
+        assert_eq!(row.name, topic.default_name());
+    }
+}
+
+fn by_key(key: &str) -> Topic {
+    Topic::ALL.into_iter().find(|topic| topic.key() == key).unwrap()
 }

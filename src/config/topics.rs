@@ -58,10 +58,24 @@ impl Topic {
         }
     }
 
-    /// The key that sets its name.
+    /// The key that sets its name, within `topics`.
     #[must_use]
-    pub fn key(self) -> String {
-        format!("topics.{}", self.default_name().replace('-', "_"))
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::InboundMessages => "inbound_messages",
+            Self::CrmChanges => "crm_changes",
+            Self::OrgSettings => "org_settings",
+            Self::OutboundRequests => "outbound_requests",
+            Self::RoutedMessages => "routed_messages",
+            Self::UnroutedMessages => "unrouted_messages",
+            Self::LifecycleEvents => "lifecycle_events",
+            Self::OutboundMessages => "outbound_messages",
+            Self::CommandResults => "command_results",
+            Self::DeadLetters => "dead_letters",
+            Self::RouterCommands => "router_commands",
+            Self::RouterChangelog => "router_changelog",
+            Self::RouterSettings => "router_settings",
+        }
     }
 }
 
