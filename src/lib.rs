@@ -1,6 +1,7 @@
 //! Routes WhatsApp messages to chatrooms, exactly once.
 
 pub mod config;
+pub mod contract;
 pub mod domain;
 pub mod health;
 pub mod index;
