@@ -1,8 +1,9 @@
 //! What each adapter is told, made from the configuration; and what an adapter alone can find wrong with it.
 
 use super::sections::{Config, GroupProtocol};
-use super::topics::Topic;
+use super::topics;
 use super::values::Values;
+use crate::contract::TopicKind;
 use crate::index;
 use crate::index::Index;
 use crate::kafka::client_config::{self, Settings};
@@ -50,7 +51,7 @@ impl Config {
 
     #[must_use]
     pub fn topic_names(&self) -> TopicNames {
-        let named = Topic::ALL.map(|topic| (topic.key().to_owned(), self.topics.bare_name(topic).to_owned()));
+        let named = TopicKind::ALL.map(|kind| (topics::key(kind), self.topics.topic(kind).name.to_owned()));
         TopicNames {
             prefix: self.topics.prefix.clone(),
             overrides: named.into_iter().collect(),

@@ -1,7 +1,8 @@
 //! What holds between settings. A setting that is already at fault is not held against others.
 
-use super::topics::Topic;
+use super::topics;
 use super::values::Values;
+use crate::contract::TopicKind;
 
 pub fn check(values: &mut Values) {
     partitions(values);
@@ -94,8 +95,8 @@ fn refuse_all(values: &mut Values, names: &[&str], what: &str, instead: &str) {
 }
 
 fn topics_differ(values: &mut Values) {
-    let named = Topic::ALL.map(|topic| {
-        let key = format!("topics.{}", topic.key());
+    let named = TopicKind::ALL.map(|kind| {
+        let key = format!("topics.{}", topics::key(kind));
         let name = values.text(&key);
         (key, name)
     });

@@ -28,7 +28,7 @@ pub use sections::{
     Tls,
 };
 pub use shape::log_level as check_log_level;
-pub use topics::{Topic, Topics};
+pub use topics::Topics;
 pub use values::Setting;
 
 use std::path::Path;

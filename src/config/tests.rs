@@ -1,6 +1,7 @@
 //! The configuration from worlds made up here: every setting, every way to be wrong, all faults at once.
 
 use super::*;
+use crate::contract::TopicKind;
 use secrecy::ExposeSecret;
 use std::collections::BTreeMap;
 use std::io;
@@ -76,7 +77,7 @@ fn nothing_set_is_a_whole_configuration() {
     assert_eq!(config.kafka.session_timeout.as_secs(), 30);
     assert_eq!(config.index.prefix, "chatroom-router");
     assert_eq!(config.topics.partitions, 32);
-    assert_eq!(&**config.topics.name(Topic::CommandResults), "command-results");
+    assert_eq!(&**config.topics.name(TopicKind::CommandResults), "command-results");
     assert_eq!(config.admin.listen.as_deref(), Some("127.0.0.1:9464"));
     assert_eq!(config.limits.record_bytes, 524_288);
     assert!(config.kafka.security.tls.is_none() && config.kafka.security.sasl.is_none());
@@ -88,7 +89,7 @@ fn every_topic_is_called_as_its_part_by_default() {
         .load()
         .unwrap_or_else(|faults| panic!("{faults}"))
         .config;
-    for topic in Topic::ALL {
+    for topic in TopicKind::ALL {
         assert_eq!(&**config.topics.name(topic), topic.default_name());
     }
 }
@@ -122,10 +123,10 @@ fn the_file_may_be_named_by_the_environment() {
 fn topics_have_prefix_and_names() {
     let world = toml("[topics]\nprefix = \"eu.\"\ncrm_changes = \"leads\"\nreplication_factor = 3\n");
     let topics = world.load().unwrap_or_else(|faults| panic!("{faults}")).config.topics;
-    assert_eq!(&**topics.name(Topic::CrmChanges), "eu.leads");
-    assert_eq!(topics.bare_name(Topic::CrmChanges), "leads");
-    assert_eq!(topics.by_name("eu.inbound-messages"), Some(Topic::InboundMessages));
-    assert_eq!(topics.by_name("inbound-messages"), None);
+    assert_eq!(&**topics.name(TopicKind::CrmChanges), "eu.leads");
+    assert_eq!(topics.topic(TopicKind::CrmChanges).name, "leads");
+    assert_eq!(topics.kind("eu.inbound-messages"), Some(TopicKind::InboundMessages));
+    assert_eq!(topics.kind("inbound-messages"), None);
     assert_eq!(topics.replication_factor, Some(3));
 }
 
@@ -375,6 +376,9 @@ fn the_adapters_are_told_what_is_configured() {
     }
 }
 
-fn by_key(key: &str) -> Topic {
-    Topic::ALL.into_iter().find(|topic| topic.key() == key).unwrap()
+fn by_key(key: &str) -> TopicKind {
+    TopicKind::ALL
+        .into_iter()
+        .find(|kind| topics::key(*kind) == key)
+        .unwrap()
 }
