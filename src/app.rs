@@ -1,14 +1,14 @@
 //! The composition root: builds the adapters, starts the threads, waits for the end. The only place that knows all parts.
 
 use crate::admin::{self, Admin};
-use crate::config::{Config, Topic};
-use crate::contract::{Decoder, IdHasher};
+use crate::config::Config;
+use crate::contract::{Decoder, IdHasher, TopicKind};
 use crate::domain::phone::CANONICAL_FORM_VERSION;
 use crate::failure::{Exit, Failure};
-use crate::health::{Answer, Health};
+use crate::health::Health;
 use crate::index::Index;
 use crate::instance::Instance;
-use crate::judging::{Facts, Names};
+use crate::judging::Facts;
 use crate::kafka::client_config::RECORD_OVERHEAD_BYTES;
 use crate::kafka::lookup::Lookup;
 use crate::kafka::topics::{self, Severity};
@@ -59,20 +59,36 @@ impl App {
     /// On the services that the configuration names.
     pub fn on_services(config: Arc<Config>, shutdown: Shutdown) -> Result<Self, Failure> {
         let index = Index::redis(&config.index_settings())?;
-        let backend = Backend { kafka: config.kafka_settings(None), index, has_settings: true };
+        let backend = Backend {
+            kafka: config.kafka_settings(None),
+            index,
+            has_settings: true,
+        };
         Self::on(config, backend, shutdown)
     }
 
     pub fn on(config: Arc<Config>, backend: Backend, shutdown: Shutdown) -> Result<Self, Failure> {
         let metrics = Metrics::new().map_err(|error| Failure::new(Exit::Internal, error.to_string()))?;
-        Ok(Self { config, backend, metrics: Arc::new(metrics), health: Arc::new(Health::new()), shutdown })
+        Ok(Self {
+            config,
+            backend,
+            metrics: Arc::new(metrics),
+            health: Arc::new(Health::new()),
+            shutdown,
+        })
     }
 
     /// Answers probes and scrapes until the router has ended.
     pub async fn serve_admin(&self, level: LevelHandle, until: Shutdown) -> Result<(), Failure> {
-        let Some(listen) = &self.config.admin.listen else { return Ok(()) };
+        let Some(listen) = &self.config.admin.listen else {
+            return Ok(());
+        };
         let listener = admin::bind(listen).await?;
-        let admin = Admin { health: self.health.clone(), metrics: self.metrics.clone(), level };
+        let admin = Admin {
+            health: self.health.clone(),
+            metrics: self.metrics.clone(),
+            level,
+        };
         tokio::spawn(listener.serve(admin, until.wished()));
         Ok(())
     }
@@ -80,12 +96,22 @@ impl App {
     /// Runs until the end is wished for and all is drained. Blocks; to be called beside the runtime, not on it.
     pub fn run(self, runtime: &Handle) -> Result<(), Failure> {
         let config = self.config.clone();
-        let instance = Instance::claim(config.kafka.instance_id.as_deref(), &config.kafka.group_id, &std::env::temp_dir())
-            .map_err(|error| Failure::new(Exit::BadConfig, error.to_string()))?;
-        let watches: Vec<Arc<Watch>> =
-            (0..config.workers).map(|_| Arc::new(Watch::new(self.metrics.clone(), self.health.add_worker()))).collect();
-        let Some((lookup, counts)) = self.prepare(runtime, &watches)? else { return Ok(()) };
-        let settings = Settings::start(self.backend.kafka.clone(), config.topics.name(Topic::RouterSettings).clone())?;
+        let instance = Instance::claim(
+            config.kafka.instance_id.as_deref(),
+            &config.kafka.group_id,
+            &std::env::temp_dir(),
+        )
+        .map_err(|error| Failure::new(Exit::BadConfig, error.to_string()))?;
+        let watches: Vec<Arc<Watch>> = (0..config.workers)
+            .map(|_| Arc::new(Watch::new(self.metrics.clone(), self.health.add_worker())))
+            .collect();
+        let Some((lookup, counts)) = self.prepare(runtime, &watches)? else {
+            return Ok(());
+        };
+        let settings = Settings::start(
+            self.backend.kafka.clone(),
+            config.topics.name(TopicKind::RouterSettings).clone(),
+        )?;
         let mut mailboxes = Vec::new();
         let mut workers = Vec::new();
         for (number, watch) in watches.into_iter().enumerate() {
@@ -96,7 +122,7 @@ impl App {
             let parts = Parts {
                 kafka: self.member(&name),
                 transactional_id: format!("{}-{name}", config.kafka.group_id),
-                commands_topic: config.topics.name(Topic::RouterCommands).clone(),
+                commands_topic: config.topics.name(TopicKind::RouterCommands).clone(),
                 index: self.backend.index.handle(),
                 runtime: runtime.clone(),
                 settings: settings.clone(),
@@ -105,7 +131,11 @@ impl App {
                 drain: config.shutdown.drain,
                 mailbox,
             };
-            workers.push(start(number, Worker::new(protocol(&config)?, parts)?, self.shutdown.trigger())?);
+            workers.push(start(
+                number,
+                Worker::new(protocol(&config)?, parts)?,
+                self.shutdown.trigger(),
+            )?);
         }
         tracing::info!(workers = workers.len(), instance = instance.id(), "router_started");
         let monitor = Monitor {
@@ -121,7 +151,10 @@ impl App {
 
     fn member(&self, name: &str) -> kafka::Settings {
         let instance_id = self.config.kafka.static_membership.then(|| name.to_owned());
-        kafka::Settings { instance_id, ..self.backend.kafka.clone() }
+        kafka::Settings {
+            instance_id,
+            ..self.backend.kafka.clone()
+        }
     }
 
     /// Waits until Kafka and the index answer and are fit for the promise. None: the end was wished for meanwhile.
@@ -137,7 +170,9 @@ impl App {
                     }
                 }
                 Err(failure) if failure.exit == Exit::Unreachable => {
-                    watches.iter().for_each(|watch| watch.kafka_unavailable(&failure.sentence));
+                    watches
+                        .iter()
+                        .for_each(|watch| watch.kafka_unavailable(&failure.sentence));
                 }
                 Err(failure) => return Err(failure),
             }
@@ -147,7 +182,9 @@ impl App {
     }
 
     fn look(&self, lookup: &mut Lookup) -> Result<Counts, Failure> {
-        lookup.reach(CALL).map_err(|error| Failure::new(Exit::Unreachable, error.to_string()))?;
+        lookup
+            .reach(CALL)
+            .map_err(|error| Failure::new(Exit::Unreachable, error.to_string()))?;
         if self.backend.has_settings {
             self.check_topics()?;
         }
@@ -162,21 +199,26 @@ impl App {
         let differences = topics::plan(&names, &self.config.topic_sizing(), &existing);
         let refused: Vec<String> = differences
             .iter()
-            .filter(|difference| !matches!(difference.severity, Severity::Note(..)))
+            .filter(|difference| !matches!(difference.severity, Severity::Note { .. }))
             .map(ToString::to_string)
             .collect();
         if refused.is_empty() {
             return Ok(());
         }
         let all = refused.join("; ");
-        Err(Failure::new(Exit::BadConfig, format!("the topics can't be run on: {all}; see `chatroom-router topics plan`")))
+        Err(Failure::new(
+            Exit::BadConfig,
+            format!("the topics can't be run on: {all}; see `chatroom-router topics plan`"),
+        ))
     }
 
     fn index_is_fit(&self, runtime: &Handle, watches: &[Arc<Watch>]) -> Result<bool, Failure> {
         match runtime.block_on(self.backend.index.check()) {
             Ok(()) => Ok(true),
             Err(fault) if fault.is_passing() => {
-                watches.iter().for_each(|watch| watch.index_unavailable(&fault.to_string()));
+                watches
+                    .iter()
+                    .for_each(|watch| watch.index_unavailable(&fault.to_string()));
                 Ok(false)
             }
             Err(fault) => Err(Failure::new(Exit::BadConfig, fault.to_string())),
@@ -193,7 +235,9 @@ fn start(number: usize, worker: Worker, trigger: Trigger) -> Result<Running, Fai
         let _last = Last(trigger);
         worker.run()
     };
-    thread.spawn(run).map_err(|error| Failure::new(Exit::Internal, format!("no thread can be started: {error}")))
+    thread
+        .spawn(run)
+        .map_err(|error| Failure::new(Exit::Internal, format!("no thread can be started: {error}")))
 }
 
 struct Last(Trigger);
@@ -210,7 +254,12 @@ fn ended(workers: Vec<Running>) -> Result<(), Failure> {
         match worker.join() {
             Ok(Ok(())) => {}
             Ok(Err(why)) => failed = Err(Failure::new(Exit::Unreachable, why)),
-            Err(_) => failed = Err(Failure::new(Exit::Internal, "a worker panicked: report it, the fault is ours")),
+            Err(_) => {
+                failed = Err(Failure::new(
+                    Exit::Internal,
+                    "a worker panicked: report it, the fault is ours",
+                ))
+            }
         }
     }
     failed
@@ -221,8 +270,8 @@ fn protocol(config: &Arc<Config>) -> Result<Protocol, Failure> {
     let expected = expected(config)?;
     let facts = facts(config, expected);
     Ok(Protocol {
-        commands_topic: config.topics.name(Topic::RouterCommands).clone(),
-        changelog_topic: config.topics.name(Topic::RouterChangelog).clone(),
+        commands_topic: config.topics.name(TopicKind::RouterCommands).clone(),
+        changelog_topic: config.topics.name(TopicKind::RouterChangelog).clone(),
         max_records: config.batch.max_records,
         max_bytes: config.batch.max_bytes,
         linger_ms: millis(config.batch.linger),
@@ -238,19 +287,26 @@ fn protocol(config: &Arc<Config>) -> Result<Protocol, Failure> {
 /// What the state must agree with.
 pub fn expected(config: &Config) -> Result<Expected, Failure> {
     let bad = |error: String| Failure::new(Exit::BadConfig, error);
-    let key = config.state.key.as_ref().map(|key| StateKey::from_file(key.expose_secret().as_bytes()));
+    let key = config
+        .state
+        .key
+        .as_ref()
+        .map(|key| StateKey::from_file(key.expose_secret().as_bytes()));
     let format = u8::try_from(config.state.format).unwrap_or(u8::MAX);
     Ok(Expected {
         format: Format::new(format).map_err(|error| bad(format!("state.format: {error}")))?,
-        partitions: Partitions::new(config.topics.partitions).map_err(|error| bad(format!("topics.partitions: {error}")))?,
+        partitions: Partitions::new(config.topics.partitions)
+            .map_err(|error| bad(format!("topics.partitions: {error}")))?,
         phone_form: CANONICAL_FORM_VERSION,
-        configured_key: key.transpose().map_err(|error| bad(format!("state.key_file: {error}")))?,
+        configured_key: key
+            .transpose()
+            .map_err(|error| bad(format!("state.key_file: {error}")))?,
     })
 }
 
 /// What judging knows of a partition, made of the incarnation of its changelog.
 pub fn facts(config: &Arc<Config>, expected: Expected) -> impl Fn(i32, uuid::Uuid) -> Facts + Send + use<> {
-    let names = Arc::new(Names::new(&config.topics.prefix, |topic| config.topics.name(topic).clone()));
+    let topics = Arc::new(config.topics.clone());
     let homes = Homes::new(murmur2_slot, expected.partitions);
     let record_bytes = config.limits.record_bytes;
     move |partition, incarnation| {
@@ -260,8 +316,11 @@ pub fn facts(config: &Arc<Config>, expected: Expected) -> impl Fn(i32, uuid::Uui
             homes,
             state_key,
             format: expected.format,
-            names: names.clone(),
-            decoder: Decoder { hasher: IdHasher::new(&state_key.id_key()), record_bytes },
+            topics: topics.clone(),
+            decoder: Decoder {
+                hasher: IdHasher::new(&state_key.id_key()),
+                record_bytes,
+            },
             largest_record: record_bytes + RECORD_OVERHEAD_BYTES - FRAMING,
         }
     }
