@@ -2,9 +2,12 @@
 
 mod archive;
 mod cases;
+mod commands;
 pub mod harness;
+mod invariants;
 mod memory;
 mod properties;
 mod routing;
+mod script;
 mod text;
 mod timers;
