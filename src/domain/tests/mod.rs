@@ -4,6 +4,7 @@ mod archive;
 mod cases;
 mod commands;
 pub mod harness;
+mod homes;
 mod invariants;
 mod memory;
 mod properties;

@@ -77,7 +77,9 @@ pub fn event(line: &str, number: u128) -> Event {
 }
 
 fn heard(words: &Words, at: Instant, number: u128) -> Inbound {
-    let id = words.value("id").map_or(number, |id| id.parse().unwrap());
+    let id = words
+        .value("id")
+        .map_or(number, |id| id.trim_start_matches('x').parse().unwrap());
     let mut from = spelled(words.plain(2));
     if let Some(digits) = words.value("spelled") {
         from.spelled = Phone(digits.parse().unwrap());
