@@ -161,7 +161,7 @@ impl App {
     fn prepare(&self, runtime: &Handle, watches: &[Arc<Watch>]) -> Result<Option<(Lookup, Counts)>, Failure> {
         let mut lookup = Lookup::open(&self.backend.kafka)?;
         while !self.shutdown.is_wished() {
-            watches.iter().for_each(|watch| watch.turned());
+            watches.iter().for_each(|watch| watch.turned(0));
             match self.look(&mut lookup) {
                 Ok(counts) => {
                     watches.iter().for_each(|watch| watch.kafka_answers());

@@ -135,6 +135,12 @@ impl Core {
             .any(|task| matches!(task.phase, Phase::Recovering(_)))
     }
 
+    /// What is committed and not in the index yet, of all tasks.
+    #[must_use]
+    pub fn overlay_bytes(&self) -> usize {
+        self.tasks.values().filter_map(Task::running).map(|running| running.overlay.bytes()).sum()
+    }
+
     pub fn tasks(&self) -> impl Iterator<Item = &Task> {
         self.tasks.values()
     }
@@ -415,7 +421,10 @@ impl Core {
         match applied {
             Some(Applied::Applied | Applied::Already) => {
                 running.apply_retry.succeeded();
-                if running.overlay.acknowledge(to, &mut running.cache).is_err() {
+                let astray = running.overlay.acknowledge(to, &mut running.cache).is_err();
+                let behind = running.overlay.committed() - running.overlay.acknowledged();
+                self.actions.push(Action::Report(Report::Overlay { partition: life.partition, behind }));
+                if astray {
                     self.doubt(life.partition, "index_ahead");
                 }
             }
@@ -499,13 +508,7 @@ impl Core {
         if !ready || !self.pending.is_ripe(&self.config, self.now.steady_ms) {
             return;
         }
-        let overlay: usize = self
-            .tasks
-            .values()
-            .filter_map(Task::running)
-            .map(|running| running.overlay.bytes())
-            .sum();
-        if overlay > self.config.overlay_max_bytes {
+        if self.overlay_bytes() > self.config.overlay_max_bytes {
             return;
         }
         let items = self.pending.take(self.config.max_records, self.config.max_bytes);

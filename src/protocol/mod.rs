@@ -244,10 +244,9 @@ pub enum Report {
     Fenced {
         why: String,
     },
-    /// Committed and not in the index yet: bytes of all tasks, changelog offsets of one.
+    /// Changelog offsets committed and not in the index yet.
     Overlay {
         partition: Partition,
-        bytes: usize,
         behind: i64,
     },
 }

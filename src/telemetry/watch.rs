@@ -6,6 +6,7 @@ use crate::health::{Answer, Partition as Health, Worker};
 use crate::judging::{Count, Tally};
 use crate::kafka::Fault;
 use crate::protocol::Report;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ pub struct Watch {
     metrics: Arc<Metrics>,
     health: Arc<Worker>,
     said: Mutex<Vec<(&'static str, Instant)>>,
+    overlay_bytes: AtomicI64,
 }
 
 impl Watch {
@@ -26,11 +28,17 @@ impl Watch {
             metrics,
             health,
             said: Mutex::default(),
+            overlay_bytes: AtomicI64::new(0),
         }
     }
 
-    pub fn turned(&self) {
+    /// The loop turned, with so many bytes committed and not in the index yet.
+    pub fn turned(&self, overlay_bytes: usize) {
         self.health.beat();
+        let bytes = i64::try_from(overlay_bytes).unwrap_or(i64::MAX);
+        // One figure of all workers: each tells by how much its share has changed.
+        let before = self.overlay_bytes.swap(bytes, Ordering::Relaxed);
+        self.metrics.index.overlay_bytes.add(bytes - before);
     }
 
     pub fn ended(&self) {
@@ -97,15 +105,7 @@ impl Watch {
                 tracing::warn!(why, "producer_lost");
             }
             Report::NoProgress { seconds, why } => tracing::error!(seconds, why, "no_progress"),
-            Report::Overlay {
-                partition,
-                bytes,
-                behind,
-            } => {
-                self.metrics
-                    .index
-                    .overlay_bytes
-                    .set(i64::try_from(*bytes).unwrap_or(i64::MAX));
+            Report::Overlay { partition, behind } => {
                 self.metrics.lag.task(*partition).index_records.set(*behind);
             }
         }
