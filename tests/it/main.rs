@@ -3,4 +3,7 @@
 
 mod harness;
 mod model;
+mod rules;
+mod scenario;
+mod verify;
 mod wait;
