@@ -4,7 +4,7 @@
 use crate::harness::assert::has;
 use crate::harness::client::{Delivery, Input};
 use crate::harness::log::{Log, Record};
-use crate::harness::topics::{CRM, INBOUND, LIFECYCLE, OUTBOUND_REQUESTS, RESULTS, ROUTED, SETTINGS, UNROUTED};
+use crate::harness::topics::{CRM, DEAD, INBOUND, LIFECYCLE, OUTBOUND_REQUESTS, RESULTS, ROUTED, SETTINGS, UNROUTED};
 use crate::harness::world::{Plan, World};
 use crate::model::{In, Model};
 use crate::{verify, wait};
@@ -247,6 +247,36 @@ impl Org {
         self.result(&request_id)
     }
 
+    /// A tombstone: the org is unknown from here on. Its one result has a request id of its position.
+    pub fn remove_settings(&self) -> Value {
+        let results = || self.log().all(|record| record.text("org_id") == self.id && record.text("type") == "settings.put");
+        let before = results().len();
+        let mut tombstone = Input::new(SETTINGS, &self.id, b"", now_to_the_millisecond());
+        tombstone.value = None;
+        self.send(&tombstone);
+        wait::until("the result of a tombstone", wait::PATIENCE, || {
+            results().get(before).map(|record| record.value.clone())
+        })
+    }
+
+    /// Puts settings that must be refused, and returns the reason on their dead letter.
+    pub fn dead_settings(&self, fields: Value) -> String {
+        let mut settings = json!({"org_id": self.id, "waba_phones": [{"phone": W1, "phone_number_id": "1", "waba_id": "2"}]});
+        merge(&mut settings, fields);
+        let input = Input::new(SETTINGS, &self.id, settings.to_string().as_bytes(), now_to_the_millisecond());
+        self.dead_letter(&input).header("dlq_reason").to_owned()
+    }
+
+    /// Sends a record and awaits its dead letter.
+    pub fn dead_letter(&self, input: &Input) -> Arc<Record> {
+        let (partition, offset) = self.world().client.send(input).place();
+        dead_letter_of(self.log(), input.topic, partition, offset)
+    }
+
+    pub fn is_model(&self) -> bool {
+        matches!(self.stage, Stage::Model { .. })
+    }
+
     /// Sends a command and returns its result.
     pub fn run(&self, command: Value) -> Value {
         let request_id = self.start(command);
@@ -436,6 +466,17 @@ impl Drop for Org {
 
 fn now_to_the_millisecond() -> Timestamp {
     Timestamp::from_millisecond(Timestamp::now().as_millisecond()).expect("this century")
+}
+
+/// The dead letter of the record that stands here. Its topic is named with or without the world's prefix.
+pub fn dead_letter_of(log: &Log, topic: &str, partition: i32, offset: i64) -> Arc<Record> {
+    let what = format!("the dead letter of {topic}-{partition}-{offset}");
+    log.await_first(&what, wait::PATIENCE, |record| {
+        record.topic == DEAD
+            && record.header("dlq_topic").ends_with(topic)
+            && record.header("dlq_partition") == partition.to_string()
+            && record.header("dlq_offset") == offset.to_string()
+    })
 }
 
 /// The chatroom that a result speaks of.
