@@ -3,7 +3,7 @@
 use crate::harness::assert::has;
 use crate::harness::topics::{ROUTED, UNROUTED};
 use crate::scenario::*;
-use serde_json::{Value, json};
+use serde_json::json;
 
 scenarios! {
     both:
@@ -15,7 +15,6 @@ scenarios! {
         i3_chatrooms_left_by_a_move_are_no_candidates,
         i4_says_why_nothing_was_found,
         i4_unknown_org,
-        i4_no_phone,
         i5_the_pair_comes_first_in_each_rule,
         i5_scope_pair_keeps_to_the_pair,
         i6_latest_is_by_status_change_then_message,
@@ -127,19 +126,6 @@ fn i4_unknown_org(org: &Org) {
     has(&org.say("abc-0190cdd1-7aa5-5c5b-8f9e-0123456789ab"), json!({"status": "REFUSED", "code": "UNKNOWN_ORG"}));
     org.settings(json!({}));
     org.contact("L-1", PHONE);
-}
-
-fn i4_no_phone(org: &Org) {
-    org.settings(json!({}));
-    let (mut input, id) = org.inbound(message(PHONE, W1));
-    let mut value: Value = serde_json::from_slice(&input.value.take().expect("set")).expect("JSON");
-    value.as_object_mut().expect("an object").remove("from");
-    value["from_user_id"] = json!("IN.1234567890");
-    input.value = Some(value.to_string().into_bytes());
-    org.send(&input.key(Some(&format!("{}:IN.1234567890", org.id))));
-    let record = org.outcome(&id);
-    has(&record.value, json!({"from_user_id": "IN.1234567890", "unrouted": {"reason": "NO_PHONE", "rule": "I4"}}));
-    assert_eq!(record.key.as_deref(), Some(format!("{}:IN.1234567890", org.id).as_str()));
 }
 
 fn i5_the_pair_comes_first_in_each_rule(org: &Org) {

@@ -22,7 +22,7 @@ scenarios! {
         i0_commands_find_due_timers_applied;
     program:
         a5_impossible_days_are_refused_whole,
-        a4_c4_a_sweep_expires_a_contact_in_time,
+        c4_a_sweep_expires_a_contact_in_time,
 }
 
 /// A contact and its chatroom, both decided at this past instant.
@@ -79,7 +79,7 @@ fn a2_a_sweep_makes_the_event_without_a_record(org: &Org) {
     has(&event, json!({"reason": "inactivity", "occurred_at": (start + DAY).to_string(), "request_id": null}));
 }
 
-fn a4_c4_a_sweep_expires_a_contact_in_time(org: &Org) {
+fn c4_a_sweep_expires_a_contact_in_time(org: &Org) {
     org.settings(json!({"expire_after_days": 1}));
     let start = now() - DAY + SECOND * 3;
     let room = room_since(org, start);
