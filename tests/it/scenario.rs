@@ -194,7 +194,10 @@ impl Org {
         match &self.stage {
             Stage::Program(world) => Some(world.client.send(input)),
             Stage::Model { model, log } => {
-                let value = input.value.as_ref().map(|bytes| serde_json::from_slice(bytes).expect("JSON"));
+                let value = input
+                    .value
+                    .as_ref()
+                    .map(|bytes| serde_json::from_slice(bytes).expect("JSON"));
                 let position = self.unique(input.topic);
                 let outs = model.borrow_mut().judge(&In {
                     topic: input.topic,
@@ -202,10 +205,14 @@ impl Org {
                     key: input.key.as_deref().unwrap_or_default(),
                     at: input.at,
                     position: &position,
-                    from_api: input.headers.iter().any(|(name, value)| name == "origin" && value == "api"),
+                    from_api: input
+                        .headers
+                        .iter()
+                        .any(|(name, value)| name == "origin" && value == "api"),
                     effective: Timestamp::now(),
                 });
-                outs.into_iter().for_each(|out| log.push(verify::as_record(out, log.len())));
+                outs.into_iter()
+                    .for_each(|out| log.push(verify::as_record(out, log.len())));
                 None
             }
         }
@@ -218,7 +225,8 @@ impl Org {
             Stage::Program(world) => world.log().await_first(what, wait::PATIENCE, wanted),
             Stage::Model { model, log } => wait::until(what, wait::PATIENCE, || {
                 let outs = model.borrow_mut().sweep(Timestamp::now());
-                outs.into_iter().for_each(|out| log.push(verify::as_record(out, log.len())));
+                outs.into_iter()
+                    .for_each(|out| log.push(verify::as_record(out, log.len())));
                 log.first(wanted)
             }),
         }
@@ -229,12 +237,14 @@ impl Org {
         if let Stage::Program(world) = &self.stage {
             world.tail.settle();
         }
-        self.log().all(|record| record.topic == topic && record.text("org_id") == self.id)
+        self.log()
+            .all(|record| record.topic == topic && record.text("org_id") == self.id)
     }
 
     /// Puts settings with three WABA phones and these fields.
     pub fn settings(&self, fields: Value) -> Value {
-        let wabas = [W1, W2, W3].map(|phone| json!({"phone": phone, "phone_number_id": format!("id-{phone}"), "waba_id": "1020"}));
+        let wabas = [W1, W2, W3]
+            .map(|phone| json!({"phone": phone, "phone_number_id": format!("id-{phone}"), "waba_id": "1020"}));
         let mut settings = json!({"org_id": self.id, "request_id": self.unique("s"), "waba_phones": wabas});
         merge(&mut settings, fields);
         self.put(&settings)
@@ -243,13 +253,21 @@ impl Org {
     pub fn put(&self, settings: &Value) -> Value {
         let request_id = settings["request_id"].as_str().expect("given").to_owned();
         let bytes = settings.to_string();
-        self.send(&Input::new(SETTINGS, &self.id, bytes.as_bytes(), now_to_the_millisecond()));
+        self.send(&Input::new(
+            SETTINGS,
+            &self.id,
+            bytes.as_bytes(),
+            now_to_the_millisecond(),
+        ));
         self.result(&request_id)
     }
 
     /// A tombstone: the org is unknown from here on. Its one result has a request id of its position.
     pub fn remove_settings(&self) -> Value {
-        let results = || self.log().all(|record| record.text("org_id") == self.id && record.text("type") == "settings.put");
+        let results = || {
+            self.log()
+                .all(|record| record.text("org_id") == self.id && record.text("type") == "settings.put")
+        };
         let before = results().len();
         let mut tombstone = Input::new(SETTINGS, &self.id, b"", now_to_the_millisecond());
         tombstone.value = None;
@@ -261,9 +279,15 @@ impl Org {
 
     /// Puts settings that must be refused, and returns the reason on their dead letter.
     pub fn dead_settings(&self, fields: Value) -> String {
-        let mut settings = json!({"org_id": self.id, "waba_phones": [{"phone": W1, "phone_number_id": "1", "waba_id": "2"}]});
+        let mut settings =
+            json!({"org_id": self.id, "waba_phones": [{"phone": W1, "phone_number_id": "1", "waba_id": "2"}]});
         merge(&mut settings, fields);
-        let input = Input::new(SETTINGS, &self.id, settings.to_string().as_bytes(), now_to_the_millisecond());
+        let input = Input::new(
+            SETTINGS,
+            &self.id,
+            settings.to_string().as_bytes(),
+            now_to_the_millisecond(),
+        );
         self.dead_letter(&input).header("dlq_reason").to_owned()
     }
 
@@ -271,6 +295,11 @@ impl Org {
     pub fn dead_letter(&self, input: &Input) -> Arc<Record> {
         let (partition, offset) = self.world().client.send(input).place();
         dead_letter_of(self.log(), input.topic, partition, offset)
+    }
+
+    /// The first record of any org that the predicate wants.
+    pub fn await_any(&self, wanted: impl Fn(&Record) -> bool) -> Arc<Record> {
+        self.log().await_first("a record", wait::PATIENCE, wanted)
     }
 
     pub fn is_model(&self) -> bool {
@@ -299,21 +328,36 @@ impl Org {
 
     /// The record of a command, with the recommended key and a request id of its own where it has none.
     pub fn command(&self, mut command: Value) -> (Input, String) {
-        let topic = if command.get("type").is_some() { CRM } else { OUTBOUND_REQUESTS };
+        let topic = if command.get("type").is_some() {
+            CRM
+        } else {
+            OUTBOUND_REQUESTS
+        };
         command["org_id"] = json!(self.id);
         if command.get("request_id").is_none() {
             command["request_id"] = json!(self.unique("r"));
         }
-        let id = ["crm_id", "chatroom_id", "phone"].iter().find_map(|field| command[*field].as_str());
+        let id = ["crm_id", "chatroom_id", "phone"]
+            .iter()
+            .find_map(|field| command[*field].as_str());
         let key = format!("{}:{}", self.id, id.unwrap_or_default());
         let request_id = command["request_id"].as_str().expect("set").to_owned();
         self.requests.borrow_mut().push(request_id.clone());
-        (Input::new(topic, &key, command.to_string().as_bytes(), self.tick()), request_id)
+        (
+            Input::new(topic, &key, command.to_string().as_bytes(), self.tick()),
+            request_id,
+        )
     }
 
     /// The latest result of a request: a repeat has one more.
     pub fn result(&self, request_id: &str) -> Value {
-        let sent = self.requests.borrow().iter().filter(|id| *id == request_id).count().max(1);
+        let sent = self
+            .requests
+            .borrow()
+            .iter()
+            .filter(|id| *id == request_id)
+            .count()
+            .max(1);
         let counted = |record: &Record| record.topic == RESULTS && record.text("request_id") == request_id;
         let seen = Cell::new(0);
         let nth = |record: &Record| {
@@ -323,13 +367,20 @@ impl Org {
         let what = format!("result {sent} of {request_id}");
         match &self.stage {
             Stage::Program(_) => self.await_record(&what, nth).value.clone(),
-            Stage::Model { log, .. } => log.first(|record| record.text("org_id") == self.id && nth(record)).expect(&what).value.clone(),
+            Stage::Model { log, .. } => log
+                .first(|record| record.text("org_id") == self.id && nth(record))
+                .expect(&what)
+                .value
+                .clone(),
         }
     }
 
     pub fn contact(&self, crm_id: &str, phone: &str) -> Value {
         let result = self.upsert(crm_id, phone);
-        has(&result, json!({"status": "APPLIED", "type": "contact.upsert", "contact": {"crm_id": crm_id}}));
+        has(
+            &result,
+            json!({"status": "APPLIED", "type": "contact.upsert", "contact": {"crm_id": crm_id}}),
+        );
         result
     }
 
@@ -340,7 +391,10 @@ impl Org {
     /// A new chatroom of a contact; returns its id.
     pub fn room(&self, crm_id: &str, waba_phone: &str) -> String {
         let result = self.create(crm_id, waba_phone, json!({}));
-        has(&result, json!({"status": "APPLIED", "chatroom": {"crm_id": crm_id, "status": "ACTIVE", "kind": "CONTACT"}}));
+        has(
+            &result,
+            json!({"status": "APPLIED", "chatroom": {"crm_id": crm_id, "status": "ACTIVE", "kind": "CONTACT"}}),
+        );
         id_of(&result)
     }
 
@@ -351,7 +405,8 @@ impl Org {
     }
 
     pub fn affiliate(&self, phone: &str, waba_phone: &str) -> Value {
-        let place = json!({"kind": "AFFILIATE", "phone": phone, "waba_phone": waba_phone, "display_name": "Back office"});
+        let place =
+            json!({"kind": "AFFILIATE", "phone": phone, "waba_phone": waba_phone, "display_name": "Back office"});
         let mut command = json!({"type": "chatroom.create"});
         merge(&mut command, place);
         self.run(command)
@@ -360,7 +415,10 @@ impl Org {
     /// An affiliate's chatroom that is expired: the only way to have one before today.
     pub fn expired_affiliate(&self, phone: &str, waba_phone: &str) -> String {
         let room = id_of(&self.affiliate(phone, waba_phone));
-        has(&self.about("expire", &room), json!({"status": "APPLIED", "chatroom": {"status": "EXPIRED"}}));
+        has(
+            &self.about("expire", &room),
+            json!({"status": "APPLIED", "chatroom": {"status": "EXPIRED"}}),
+        );
         room
     }
 
@@ -421,21 +479,31 @@ impl Org {
 
     /// The events of a chatroom or contact in their order, as `TYPE reason`.
     pub fn story(&self, id: &str) -> Vec<String> {
-        let told = |event: &Value| format!("{} {}", event["type"].as_str().unwrap_or("?"), event["reason"].as_str().unwrap_or("-"));
+        let told = |event: &Value| {
+            format!(
+                "{} {}",
+                event["type"].as_str().unwrap_or("?"),
+                event["reason"].as_str().unwrap_or("-")
+            )
+        };
         self.events(id).iter().map(told).collect()
     }
 
     pub fn events(&self, id: &str) -> Vec<Value> {
         let key = format!("{}:{id}", self.id);
         let all = self.published(LIFECYCLE);
-        let own = all.iter().filter(|record| record.key.as_deref().is_some_and(|found| found == id || found == key));
+        let own = all
+            .iter()
+            .filter(|record| record.key.as_deref().is_some_and(|found| found == id || found == key));
         own.map(|record| record.value.clone()).collect()
     }
 
     /// Awaits an event of a chatroom or contact that comes of itself.
     pub fn await_event(&self, kind: &str, id: &str) -> Value {
         let about = |record: &Record| record.text("chatroom_id") == id || record.text("crm_id") == id;
-        let event = self.await_record(&format!("{kind} of {id}"), |record| record.topic == LIFECYCLE && record.text("type") == kind && about(record));
+        let event = self.await_record(&format!("{kind} of {id}"), |record| {
+            record.topic == LIFECYCLE && record.text("type") == kind && about(record)
+        });
         event.value.clone()
     }
 }
@@ -458,7 +526,10 @@ impl Drop for Org {
         let records = self.log().all(|record| record.text("org_id") == self.id);
         let mut faults = verify::twice(&records);
         let mut wanted = BTreeMap::<String, usize>::new();
-        self.requests.borrow().iter().for_each(|id| *wanted.entry(id.clone()).or_default() += 1);
+        self.requests
+            .borrow()
+            .iter()
+            .for_each(|id| *wanted.entry(id.clone()).or_default() += 1);
         faults.extend(verify::unanswered(&records, &wanted));
         assert!(faults.is_empty(), "{}", faults.join("\n"));
     }
@@ -481,11 +552,17 @@ pub fn dead_letter_of(log: &Log, topic: &str, partition: i32, offset: i64) -> Ar
 
 /// The chatroom that a result speaks of.
 pub fn id_of(result: &Value) -> String {
-    result["chatroom"]["chatroom_id"].as_str().unwrap_or_else(|| panic!("no chatroom in {result}")).to_owned()
+    result["chatroom"]["chatroom_id"]
+        .as_str()
+        .unwrap_or_else(|| panic!("no chatroom in {result}"))
+        .to_owned()
 }
 
 pub fn instant(value: &Value) -> Timestamp {
-    value.as_str().and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("{value} is no instant"))
+    value
+        .as_str()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_else(|| panic!("{value} is no instant"))
 }
 
 pub fn merge(into: &mut Value, fields: Value) {

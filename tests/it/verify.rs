@@ -11,7 +11,10 @@ use std::sync::Arc;
 /// A prediction in the shape of a committed record.
 pub fn as_record(out: Out, number: usize) -> Record {
     let names = ["ce_specversion", "ce_type", "ce_source", "ce_time", "content-type"];
-    let mut headers: BTreeMap<String, String> = names.iter().map(|name| ((*name).to_owned(), "model".to_owned())).collect();
+    let mut headers: BTreeMap<String, String> = names
+        .iter()
+        .map(|name| ((*name).to_owned(), "model".to_owned()))
+        .collect();
     headers.insert("ce_id".into(), number.to_string());
     Record {
         topic: out.topic,
@@ -29,13 +32,23 @@ pub fn twice(records: &[Arc<Record>]) -> Vec<String> {
     let mut seen: HashMap<&str, &Record> = HashMap::new();
     let mut faults = Vec::new();
     for record in records {
-        for name in ["ce_specversion", "ce_id", "ce_type", "ce_source", "ce_time", "content-type"] {
+        for name in [
+            "ce_specversion",
+            "ce_id",
+            "ce_type",
+            "ce_source",
+            "ce_time",
+            "content-type",
+        ] {
             if record.header(name).is_empty() {
                 faults.push(format!("no header {name} on {} {}", record.topic, record.value));
             }
         }
         if let Some(first) = seen.insert(record.header("ce_id"), record) {
-            faults.push(format!("twice: {} {} and {} {}", first.topic, first.value, record.topic, record.value));
+            faults.push(format!(
+                "twice: {} {} and {} {}",
+                first.topic, first.value, record.topic, record.value
+            ));
         }
     }
     faults
@@ -49,7 +62,45 @@ pub fn unanswered(records: &[Arc<Record>], wanted: &BTreeMap<String, usize>) -> 
     }
     let count = |id: &String| found.get(id.as_str()).copied().unwrap_or_default();
     let wrong = wanted.iter().filter(|(id, times)| count(id) != **times);
-    wrong.map(|(id, times)| format!("{} results of {id}, which was sent {times} times", count(id))).collect()
+    wrong
+        .map(|(id, times)| format!("{} results of {id}, which was sent {times} times", count(id)))
+        .collect()
+}
+
+/// The same by the keys of results, for several orgs at once.
+pub fn unanswered_keys(records: &[Arc<Record>], wanted: &BTreeMap<String, usize>) -> Vec<String> {
+    let mut found = BTreeMap::<&str, usize>::new();
+    for record in records.iter().filter(|record| record.topic == RESULTS) {
+        *found.entry(record.key.as_deref().unwrap_or_default()).or_default() += 1;
+    }
+    let count = |key: &str| found.get(key).copied().unwrap_or_default();
+    let wrong = wanted.iter().filter(|(key, times)| count(key) != **times);
+    let lost = wrong.map(|(key, times)| format!("{} results of {key}, which was sent {times} times", count(key)));
+    let unasked = found
+        .keys()
+        .filter(|key| !wanted.contains_key(**key))
+        .map(|key| format!("a result of {key}, which was never sent"));
+    lost.chain(unasked).collect()
+}
+
+/// Places that have not exactly one dead letter, and dead letters of records that were sound.
+pub fn dead_letters(records: &[Arc<Record>], wanted: &[(String, i32, i64)]) -> Vec<String> {
+    let place = |record: &Record| format!("{}-{}", record.header("dlq_partition"), record.header("dlq_offset"));
+    let named = |record: &&Arc<Record>, (topic, partition, offset): &(String, i32, i64)| {
+        record.header("dlq_topic").ends_with(topic) && place(record) == format!("{partition}-{offset}")
+    };
+    let counts = wanted
+        .iter()
+        .map(|one| (one, records.iter().filter(|record| named(record, one)).count()));
+    let wrong = counts
+        .filter(|(_, count)| *count != 1)
+        .map(|(one, count)| format!("{count} dead letters of {one:?}"));
+    let sound = records
+        .iter()
+        .filter(|record| !wanted.iter().any(|one| named(record, one)));
+    wrong
+        .chain(sound.map(|record| format!("a dead letter of a sound record: {:?} {}", record.headers, record.value)))
+        .collect()
 }
 
 /// One stream of records whose order is promised: what bears one key in one topic.
@@ -58,12 +109,19 @@ type Lane = (&'static str, String);
 /// Where the outputs differ from the model's: per key and in order. `open` are predictions that may be missing at the
 /// end of their lane, such as the events of timers that no sweep has reached yet.
 pub fn differences(records: &[Arc<Record>], wanted: &[Out], open: &[Out]) -> Vec<String> {
-    let found = lanes(records.iter().map(|record| (record.topic, record.key.clone().unwrap_or_default(), &record.value)));
+    let found = lanes(
+        records
+            .iter()
+            .map(|record| (record.topic, record.key.clone().unwrap_or_default(), &record.value)),
+    );
     let sure = lanes(wanted.iter().map(|out| (out.topic, out.key.clone(), &out.value)));
     let maybe = lanes(open.iter().map(|out| (out.topic, out.key.clone(), &out.value)));
     let mut faults = Vec::new();
     let none = Vec::new();
-    let keys = found.keys().chain(sure.keys()).collect::<std::collections::BTreeSet<_>>();
+    let keys = found
+        .keys()
+        .chain(sure.keys())
+        .collect::<std::collections::BTreeSet<_>>();
     for lane in keys {
         let there = found.get(lane).unwrap_or(&none);
         let must = sure.get(lane).unwrap_or(&none);
@@ -101,7 +159,9 @@ fn alike(left: &Value, right: &Value) -> bool {
     match (left, right) {
         (Value::Object(left), Value::Object(right)) => {
             left.len() == right.len()
-                && left.iter().all(|(name, value)| right.get(name).is_some_and(|other| alike(value, other)))
+                && left
+                    .iter()
+                    .all(|(name, value)| right.get(name).is_some_and(|other| alike(value, other)))
         }
         (Value::Array(left), Value::Array(right)) => {
             left.len() == right.len() && left.iter().zip(right).all(|(left, right)| alike(left, right))
@@ -140,7 +200,10 @@ pub fn comparable(topic: &str, value: &Value) -> Value {
 /// Whether a move or an erasure has a reason of its own, and whether expiry by age in the decision of a command bears
 /// that command's id, is not written.
 fn loosen_event(event: &mut Map<String, Value>) {
-    if matches!(event.get("type").and_then(Value::as_str), Some("CONTACT_MOVED" | "CONTACT_DELETED")) {
+    if matches!(
+        event.get("type").and_then(Value::as_str),
+        Some("CONTACT_MOVED" | "CONTACT_DELETED")
+    ) {
         event.remove("reason");
     }
     if event.get("reason") == Some(&json!("age")) {
@@ -153,7 +216,11 @@ fn loosen_event(event: &mut Map<String, Value>) {
 fn loosen_result(result: &mut Map<String, Value>) {
     result.remove("settings_version");
     result.remove("detail");
-    let kind = result.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let kind = result
+        .get("type")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
     let is_of_contact = kind.starts_with("contact.");
     let refused = result.get("status") == Some(&json!("REFUSED"));
     let first_refused = result.get("first").is_some_and(|first| first["status"] == "REFUSED");

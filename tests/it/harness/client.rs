@@ -109,11 +109,15 @@ impl Client {
             })
         });
         record.headers = Some(headers);
-        self.producer.send(record).unwrap_or_else(|(error, _)| panic!("not queued: {error}"));
+        self.producer
+            .send(record)
+            .unwrap_or_else(|(error, _)| panic!("not queued: {error}"));
         Delivery(receiver)
     }
 
     pub fn flush(&self) {
-        self.producer.flush(Duration::from_secs(60)).expect("Kafka takes what was sent");
+        self.producer
+            .flush(Duration::from_secs(60))
+            .expect("Kafka takes what was sent");
     }
 }

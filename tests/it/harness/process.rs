@@ -78,9 +78,7 @@ impl Process {
     pub fn wait(&mut self, patience: Duration) -> ExitStatus {
         let what = format!("the end of {}", self.name);
         let child = &mut self.child;
-        let status = wait::until(&what, patience, || {
-            child.try_wait().expect("a child can be waited for")
-        });
+        let status = wait::until(&what, patience, || child.try_wait().expect("a child can be waited for"));
         self.guard.dismiss();
         status
     }

@@ -19,7 +19,10 @@ impl Redis {
     /// Starts a `redis-server` that saves nothing and evicts nothing.
     pub fn start(dir: PathBuf) -> Redis {
         let present = Command::new("redis-server").arg("--version").output().is_ok();
-        assert!(present, "redis-server is not on the PATH: install it (Debian: apt-get install redis-server)");
+        assert!(
+            present,
+            "redis-server is not on the PATH: install it (Debian: apt-get install redis-server)"
+        );
         let mut redis = Redis {
             port: free_port(),
             dir,
@@ -43,7 +46,9 @@ impl Redis {
             .current_dir(&self.dir);
         self.process = Some(Process::start("redis", &mut command, &self.dir.join("redis.log")));
         wait::until("redis to answer", wait::PATIENCE, || {
-            self.ask("PING").is_some_and(|answer| answer.starts_with("+PONG")).then_some(())
+            self.ask("PING")
+                .is_some_and(|answer| answer.starts_with("+PONG"))
+                .then_some(())
         });
     }
 
@@ -55,7 +60,10 @@ impl Redis {
 
     pub fn flush_all(&self) {
         let answer = self.ask("FLUSHALL");
-        assert!(answer.is_some_and(|text| text.starts_with("+OK")), "redis did not flush");
+        assert!(
+            answer.is_some_and(|text| text.starts_with("+OK")),
+            "redis did not flush"
+        );
     }
 
     fn ask(&self, command: &str) -> Option<String> {

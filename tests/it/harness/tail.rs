@@ -33,7 +33,8 @@ impl Tail {
         let consumer = consumer("read_committed");
         let mut list = TopicPartitionList::new();
         for (topic, partition) in each(&partitions) {
-            list.add_partition_offset(&topic, partition, Offset::Beginning).expect("a valid offset");
+            list.add_partition_offset(&topic, partition, Offset::Beginning)
+                .expect("a valid offset");
         }
         consumer.assign(&list).expect("assigned");
         let (theirs, theirs_stop) = (log.clone(), stop.clone());
@@ -49,7 +50,7 @@ impl Tail {
     /// Returns once the log holds all that had been written to the outputs when it was called, open transactions
     /// included: only then does the absence of a record mean something.
     pub fn settle(&self) {
-        let ends = ends(&consumer("read_uncommitted"), &self.partitions);
+        let ends = ends_of(&consumer("read_uncommitted"), &self.partitions);
         let committed = consumer("read_committed");
         wait::until("open transactions to end", wait::PATIENCE, || {
             let stable = ends_of(&committed, &self.partitions);
@@ -68,7 +69,8 @@ impl Tail {
         let mut list = TopicPartitionList::new();
         for (topic, partition) in each(&self.partitions) {
             let next = self.log.last_offset(logical(&topic), partition) + 1;
-            list.add_partition_offset(&topic, partition, Offset::Offset(next)).expect("a valid offset");
+            list.add_partition_offset(&topic, partition, Offset::Offset(next))
+                .expect("a valid offset");
         }
         probe.assign(&list).expect("assigned");
         let mut open: Vec<_> = each(&self.partitions)
@@ -117,19 +119,39 @@ fn consumer(isolation: &str) -> BaseConsumer {
     config.create().expect("a consumer")
 }
 
-fn each(partitions: &Partitions) -> impl Iterator<Item = (String, i32)> {
-    partitions.iter().flat_map(|(topic, count)| (0..*count).map(move |partition| (topic.clone(), partition)))
+/// The timestamps of all records of a topic with one partition, in their order.
+pub fn timestamps(topic: &str) -> Vec<jiff::Timestamp> {
+    let consumer = consumer("read_committed");
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(topic, 0, Offset::Beginning)
+        .expect("a valid offset");
+    consumer.assign(&list).expect("assigned");
+    let mut found = Vec::new();
+    wait::until("the end of a topic", wait::PATIENCE, || match consumer.poll(POLL) {
+        Some(Ok(message)) => {
+            let millis = message.timestamp().to_millis().expect("every record has one");
+            found.push(jiff::Timestamp::from_millisecond(millis).expect("this century"));
+            None
+        }
+        Some(Err(KafkaError::PartitionEOF(_))) => Some(()),
+        Some(Err(error)) => panic!("reading {topic}: {error}"),
+        None => None,
+    });
+    found
 }
 
-fn ends(consumer: &BaseConsumer, partitions: &Partitions) -> HashMap<(String, i32), i64> {
-    ends_of(consumer, partitions)
+fn each(partitions: &Partitions) -> impl Iterator<Item = (String, i32)> {
+    partitions
+        .iter()
+        .flat_map(|(topic, count)| (0..*count).map(move |partition| (topic.clone(), partition)))
 }
 
 /// Where the next record (of `read_committed`: the next that is decided) will stand.
 fn ends_of(consumer: &BaseConsumer, partitions: &Partitions) -> HashMap<(String, i32), i64> {
     let mut list = TopicPartitionList::new();
     for (topic, partition) in each(partitions) {
-        list.add_partition_offset(&topic, partition, Offset::End).expect("a valid offset");
+        list.add_partition_offset(&topic, partition, Offset::End)
+            .expect("a valid offset");
     }
     let found = consumer.offsets_for_times(list, PATIENCE).expect("Kafka answers");
     let ends = found.elements().into_iter().map(|element| {
@@ -156,7 +178,10 @@ fn record(message: &BorrowedMessage) -> Record {
     let bytes = message.payload().unwrap_or_default().to_vec();
     let headers = message.headers().map(|headers| {
         let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
-        headers.iter().map(|header| (header.key.to_owned(), text(header.value))).collect()
+        headers
+            .iter()
+            .map(|header| (header.key.to_owned(), text(header.value)))
+            .collect()
     });
     Record {
         topic: logical(message.topic()),

@@ -1,7 +1,9 @@
 //! The topics of a world by their names in the contracts, and what the tests ask of Kafka's admin protocol.
 
 use super::services::kafka_brokers;
-use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ConfigSource, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, ConfigSource, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use std::collections::BTreeMap;
@@ -66,12 +68,17 @@ impl Admin {
     /// send records larger than usual.
     pub fn keep_all(&self, topics: &[String]) {
         let specifiers: Vec<ResourceSpecifier> = topics.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
-        let described = self.runtime.block_on(self.client.describe_configs(&specifiers, &options()));
+        let described = self
+            .runtime
+            .block_on(self.client.describe_configs(&specifiers, &options()));
         let mut set: Vec<BTreeMap<String, String>> = Vec::new();
         for resource in described.expect("Kafka answers") {
             let entries = resource.expect("the topic is described").entries;
-            let own = entries.into_iter().filter(|entry| entry.source == ConfigSource::DynamicTopic);
-            let mut own: BTreeMap<String, String> = own.map(|entry| (entry.name, entry.value.unwrap_or_default())).collect();
+            let own = entries
+                .into_iter()
+                .filter(|entry| entry.source == ConfigSource::DynamicTopic);
+            let mut own: BTreeMap<String, String> =
+                own.map(|entry| (entry.name, entry.value.unwrap_or_default())).collect();
             own.insert("retention.ms".into(), "-1".into());
             own.insert("max.message.bytes".into(), (4 << 20).to_string());
             set.push(own);
@@ -97,12 +104,22 @@ impl Admin {
 
     /// How many partitions each topic has, by its whole name.
     pub fn partitions(&self, topics: &[String]) -> BTreeMap<String, i32> {
-        let metadata = self.client.inner().fetch_metadata(None, PATIENCE).expect("Kafka answers");
-        let ours = metadata.topics().iter().filter(|topic| topics.iter().any(|name| name == topic.name()));
-        ours.map(|topic| (topic.name().to_owned(), topic.partitions().len() as i32)).collect()
+        let metadata = self
+            .client
+            .inner()
+            .fetch_metadata(None, PATIENCE)
+            .expect("Kafka answers");
+        let ours = metadata
+            .topics()
+            .iter()
+            .filter(|topic| topics.iter().any(|name| name == topic.name()));
+        ours.map(|topic| (topic.name().to_owned(), topic.partitions().len() as i32))
+            .collect()
     }
 }
 
 fn options() -> AdminOptions {
-    AdminOptions::new().request_timeout(Some(PATIENCE)).operation_timeout(Some(PATIENCE))
+    AdminOptions::new()
+        .request_timeout(Some(PATIENCE))
+        .operation_timeout(Some(PATIENCE))
 }

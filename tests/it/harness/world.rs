@@ -5,11 +5,11 @@ use super::log::Log;
 use super::process::Process;
 use super::redis::Redis;
 use super::services::{free_port, kafka_brokers, redis_url};
-use super::tail::Tail;
+use super::tail::{Tail, timestamps};
 use super::topics::{Admin, INPUTS, OUTPUTS};
 use crate::wait;
+use jiff::Timestamp;
 use std::process::Command;
-use std::sync::Arc;
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -37,6 +37,7 @@ impl Plan {
 }
 
 pub struct World {
+    prefix: String,
     pub client: Client,
     pub tail: Tail,
     pub redis: Option<Redis>,
@@ -54,14 +55,17 @@ struct Router {
 
 impl World {
     pub fn start(plan: &Plan) -> World {
-        let dir = TempDir::with_prefix("chatroom-router-it-").expect("a directory");
+        let dir = TempDir::with_prefix_in("it-", env!("CARGO_TARGET_TMPDIR")).expect("a directory");
         let redis = plan.own_redis.then(|| Redis::start(dir.path().to_owned()));
         let id = uuid::Uuid::new_v4().simple().to_string();
         let prefix = format!("it-{}-{}-", plan.name, &id[..8]);
         let environment = environment(&prefix, redis.as_ref().map_or_else(redis_url, Redis::url));
         let admin = Admin::new();
-        let created: Vec<(String, usize)> =
-            plan.created.iter().map(|(name, partitions)| (format!("{prefix}{name}"), *partitions)).collect();
+        let created: Vec<(String, usize)> = plan
+            .created
+            .iter()
+            .map(|(name, partitions)| (format!("{prefix}{name}"), *partitions))
+            .collect();
         if !created.is_empty() {
             admin.create(&created);
         }
@@ -79,6 +83,7 @@ impl World {
             topics,
             admin,
             dir,
+            prefix,
         };
         (0..plan.processes).for_each(|slot| world.launch(slot));
         world.await_ready();
@@ -89,8 +94,9 @@ impl World {
         &self.tail.log
     }
 
-    pub fn shared_log(&self) -> Arc<Log> {
-        self.tail.log.clone()
+    /// When each accepted settings record took effect, in their order: the append times of `router-settings`.
+    pub fn settings_instants(&self) -> Vec<Timestamp> {
+        timestamps(&format!("{}router-settings", self.prefix))
     }
 
     pub fn input_partitions(&self, topic: &str) -> i32 {
@@ -106,15 +112,10 @@ impl World {
         let mut command = program(&self.environment);
         command
             .arg("run")
-            .env("CHATROOM_ROUTER_KAFKA__INSTANCE_ID", format!("{}{slot}", self.instance_stem()))
+            .env("CHATROOM_ROUTER_KAFKA__INSTANCE_ID", format!("{}{slot}", self.prefix))
             .env("CHATROOM_ROUTER_ADMIN__LISTEN", format!("127.0.0.1:{admin_port}"));
         let process = Process::start(&name, &mut command, &self.dir.path().join(format!("{name}.log")));
         self.processes[slot] = Some(Router { process, admin_port });
-    }
-
-    fn instance_stem(&self) -> &str {
-        let group = self.environment.iter().find(|(name, _)| name.ends_with("GROUP_ID"));
-        &group.expect("always set").1
     }
 
     pub fn await_ready(&mut self) {
@@ -161,12 +162,19 @@ impl World {
 
     /// One of the program's one-shot commands, in this world.
     pub fn command(&self, arguments: &[&str]) -> std::process::Output {
-        program(&self.environment).args(arguments).output().expect("the program starts")
+        program(&self.environment)
+            .args(arguments)
+            .output()
+            .expect("the program starts")
     }
 
     /// What the processes said, for a failure.
     pub fn last_words(&self) -> String {
-        let words = self.processes.iter().flatten().map(|router| router.process.last_words());
+        let words = self
+            .processes
+            .iter()
+            .flatten()
+            .map(|router| router.process.last_words());
         words.collect::<Vec<_>>().join("\n")
     }
 }
@@ -197,7 +205,9 @@ fn environment(prefix: &str, redis: String) -> Vec<(String, String)> {
         ("WORKERS", "1"),
         ("LOG__FORMAT", "text"),
     ];
-    values.map(|(name, value)| (format!("CHATROOM_ROUTER_{name}"), value.to_owned())).to_vec()
+    values
+        .map(|(name, value)| (format!("CHATROOM_ROUTER_{name}"), value.to_owned()))
+        .to_vec()
 }
 
 /// The program with this environment and nothing of the developer's own configuration.
@@ -212,7 +222,10 @@ fn program(environment: &[(String, String)]) -> Command {
 }
 
 fn apply_topics(environment: &[(String, String)]) {
-    let output = program(environment).args(["topics", "apply"]).output().expect("the program starts");
+    let output = program(environment)
+        .args(["topics", "apply"])
+        .output()
+        .expect("the program starts");
     assert!(
         output.status.success(),
         "topics apply ended with {}\n{}{}",

@@ -55,7 +55,10 @@ impl Org {
             return Verdict::refused("UNKNOWN_WABA_PHONE", About::Nothing, at);
         }
         let entry = self.entry(&phone);
-        let existing = entry.rooms.iter().find(|room| room.crm_id.is_none() && room.status != EXPIRED && room.waba_phone == asked);
+        let existing = entry
+            .rooms
+            .iter()
+            .find(|room| room.crm_id.is_none() && room.status != EXPIRED && room.waba_phone == asked);
         if let Some(room) = existing {
             return Verdict::unchanged(About::Room(room.id.clone()), at);
         }
@@ -101,7 +104,8 @@ impl Org {
             DEACTIVATED => return Verdict::unchanged(about, at),
             _ => {}
         }
-        self.entry(&phone).deactivate(command.org_id, &room.id, &command.cause_at(at), outs);
+        self.entry(&phone)
+            .deactivate(command.org_id, &room.id, &command.cause_at(at), outs);
         Verdict::applied(about, at)
     }
 
@@ -127,7 +131,11 @@ impl Org {
     }
 
     /// The chatroom that a command names, after the timers of its phone.
-    pub(super) fn target_room(&mut self, command: &Command, outs: &mut Vec<Out>) -> Result<(String, Room, Timestamp), Verdict> {
+    pub(super) fn target_room(
+        &mut self,
+        command: &Command,
+        outs: &mut Vec<Out>,
+    ) -> Result<(String, Room, Timestamp), Verdict> {
         let id = text(command.value, "chatroom_id");
         let unknown = || Verdict::refused("CHATROOM_NOT_FOUND", About::Nothing, command.cause.at);
         let phone = self.phone_of_room(id).ok_or_else(unknown)?;
@@ -162,13 +170,21 @@ fn created(command: &Command, cause: &Cause, room: Room, display_name: &str) -> 
 impl Entry {
     /// The contact's chatroom that is not expired: the active one, else the latest (R2).
     fn room_of(&self, crm_id: &str) -> Option<&Room> {
-        let own = self.rooms.iter().filter(|room| room.belongs_to(crm_id) && room.status != EXPIRED);
+        let own = self
+            .rooms
+            .iter()
+            .filter(|room| room.belongs_to(crm_id) && room.status != EXPIRED);
         own.max_by_key(|room| (room.status == ACTIVE, room.order()))
     }
 
     fn taken_by_another(&self, waba_phone: &str, crm_id: Option<&str>) -> Option<&Room> {
-        let active = self.rooms.iter().filter(|room| room.status == ACTIVE && room.waba_phone == waba_phone);
-        active.filter(|room| crm_id.is_none() || room.crm_id.as_deref() != crm_id).max_by_key(|room| room.order())
+        let active = self
+            .rooms
+            .iter()
+            .filter(|room| room.status == ACTIVE && room.waba_phone == waba_phone);
+        active
+            .filter(|room| crm_id.is_none() || room.crm_id.as_deref() != crm_id)
+            .max_by_key(|room| room.order())
     }
 
     /// R3 and R1: where the chatroom may open, or what stands in the way.
@@ -176,7 +192,10 @@ impl Entry {
         let flag = |name: &str| command.value[name] == true;
         let crm_id = text(command.value, "crm_id");
         if flag("fail_if_chatroom_exists_on_other_waba_phone") {
-            let others = self.rooms.iter().filter(|room| room.status == ACTIVE && !room.belongs_to(crm_id));
+            let others = self
+                .rooms
+                .iter()
+                .filter(|room| room.status == ACTIVE && !room.belongs_to(crm_id));
             let elsewhere = others.filter(|room| room.waba_phone != asked && wabas.contains(&room.waba_phone));
             if let Some(room) = elsewhere.max_by_key(|room| room.order()) {
                 return Err(named(room));
@@ -188,7 +207,9 @@ impl Entry {
         let place = wabas.iter().position(|waba| waba == asked).expect("registered");
         let mut round = wabas[place..].iter().chain(&wabas[..place]);
         let free = round.find(|waba| self.taken_by_another(waba, Some(crm_id)).is_none());
-        free.filter(|_| flag("next_free_waba_phone")).cloned().ok_or_else(|| named(taken))
+        free.filter(|_| flag("next_free_waba_phone"))
+            .cloned()
+            .ok_or_else(|| named(taken))
     }
 
     fn open(&mut self, id: String, crm_id: Option<&str>, waba_phone: String, cause: &Cause) -> Room {
@@ -210,9 +231,15 @@ impl Entry {
     /// Given, else the contact's names, else its `crm_id`.
     fn title(&self, command: &Command, crm_id: &str) -> String {
         let fields = &self.contacts[crm_id].fields;
-        let names = ["first_name", "last_name"].iter().filter_map(|name| fields.get(*name)?.as_str());
+        let names = ["first_name", "last_name"]
+            .iter()
+            .filter_map(|name| fields.get(*name)?.as_str());
         let joined = names.collect::<Vec<_>>().join(" ");
         let given = command.value["display_name"].as_str().unwrap_or(&joined);
-        if given.is_empty() { crm_id.to_owned() } else { given.to_owned() }
+        if given.is_empty() {
+            crm_id.to_owned()
+        } else {
+            given.to_owned()
+        }
     }
 }

@@ -59,7 +59,11 @@ impl Model {
         let value = record.value.expect("a command has a value");
         let org_id = text(value, "org_id");
         let request_id = value["request_id"].as_str().unwrap_or(record.position);
-        let kind = if record.topic == OUTBOUND_REQUESTS { "outbound.send" } else { text(value, "type") };
+        let kind = if record.topic == OUTBOUND_REQUESTS {
+            "outbound.send"
+        } else {
+            text(value, "type")
+        };
         let command = Command {
             org_id,
             kind,
@@ -88,14 +92,24 @@ impl Model {
 
     pub(super) fn settings(&mut self, record: &In) -> Vec<Out> {
         let org = self.orgs.entry(record.key.to_owned()).or_default();
-        let request_id = record.value.and_then(|value| value["request_id"].as_str()).unwrap_or(record.position);
+        let request_id = record
+            .value
+            .and_then(|value| value["request_id"].as_str())
+            .unwrap_or(record.position);
         let wanted = record.value.map(|value| {
             let mut value = value.clone();
-            value.as_object_mut().expect("an object").retain(|name, field| name != "request_id" && !field.is_null());
+            value
+                .as_object_mut()
+                .expect("an object")
+                .retain(|name, field| name != "request_id" && !field.is_null());
             value
         });
         let target = (String::new(), request_id.to_owned());
-        let past = org.requests.get(&target).filter(|past| record.at < past.at + REMEMBERED).cloned();
+        let past = org
+            .requests
+            .get(&target)
+            .filter(|past| record.at < past.at + REMEMBERED)
+            .cloned();
         let status = match &past {
             Some(_) => "DUPLICATE",
             None if org.settings == wanted => "UNCHANGED",
@@ -104,7 +118,9 @@ impl Model {
                 "APPLIED"
             }
         };
-        let first = past.clone().map(|past| json!({"status": past.status, "code": past.code}));
+        let first = past
+            .clone()
+            .map(|past| json!({"status": past.status, "code": past.code}));
         org.requests.entry(target).or_insert(Past {
             at: record.at,
             status,
@@ -138,7 +154,9 @@ impl Org {
         match command.kind {
             "contact.upsert" => self.upsert(command, outs),
             "contact.delete" => self.erase(command, outs),
-            "chatroom.create" if command.value["kind"] == "AFFILIATE" => self.create_affiliate(command, room_name, outs),
+            "chatroom.create" if command.value["kind"] == "AFFILIATE" => {
+                self.create_affiliate(command, room_name, outs)
+            }
             "chatroom.create" => self.create(command, room_name, outs),
             "chatroom.activate" => self.activate(command, outs),
             "chatroom.deactivate" => self.deactivate(command, outs),

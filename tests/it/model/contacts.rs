@@ -26,7 +26,9 @@ impl Org {
         if self.entry(&old).contacts[crm_id].expired {
             return Verdict::refused("CONTACT_EXPIRED", about, at);
         }
-        let new = command.value["phone"].as_str().and_then(|phone| canonical(phone, self.region()));
+        let new = command.value["phone"]
+            .as_str()
+            .and_then(|phone| canonical(phone, self.region()));
         if let Some(new) = new.filter(|new| *new != old) {
             return self.move_contact(command, &old, &new, outs);
         }
@@ -119,9 +121,13 @@ impl Org {
 impl Entry {
     /// C1 and R9.
     fn refuses_contact(&self, at: Timestamp) -> Option<Verdict> {
-        let affiliate = self.rooms.iter().find(|room| room.crm_id.is_none() && room.status != EXPIRED);
+        let affiliate = self
+            .rooms
+            .iter()
+            .find(|room| room.crm_id.is_none() && room.status != EXPIRED);
         if let Some(room) = affiliate {
-            let conflict = json!({"chatroom_id": room.id, "crm_id": null, "waba_phone": room.waba_phone, "crm_ids": []});
+            let conflict =
+                json!({"chatroom_id": room.id, "crm_id": null, "waba_phone": room.waba_phone, "crm_ids": []});
             return Some(Verdict::refused("PHONE_IS_AFFILIATE", About::Nothing, at).because_of(conflict));
         }
         (self.holders().len() >= MOST).then(|| Verdict::refused("PHONE_FULL", About::Nothing, at))

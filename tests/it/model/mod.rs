@@ -13,7 +13,7 @@ mod timers;
 use crate::harness::topics::{CRM, INBOUND, OUTBOUND_REQUESTS, SETTINGS};
 use jiff::Timestamp;
 use serde_json::Value;
-use state::Org;
+use state::{Home, Org};
 use std::collections::BTreeMap;
 
 /// A record that must be published.
@@ -56,7 +56,11 @@ impl Model {
     }
 
     pub fn rename(&mut self, ours: &str, theirs: &str) {
-        let rooms = self.orgs.values_mut().flat_map(|org| org.entries.values_mut()).flat_map(|entry| &mut entry.rooms);
+        let rooms = self
+            .orgs
+            .values_mut()
+            .flat_map(|org| org.entries.values_mut())
+            .flat_map(|entry| &mut entry.rooms);
         for room in rooms.filter(|room| room.id == ours) {
             theirs.clone_into(&mut room.id);
         }
@@ -75,6 +79,25 @@ impl Model {
             }
         }
         outs
+    }
+
+    /// Under which phone each contact of an org stands that was not erased.
+    pub fn contacts(&self, org_id: &str) -> BTreeMap<String, String> {
+        let homes = self.orgs.get(org_id).into_iter().flat_map(|org| &org.homes);
+        let at_home = homes.filter_map(|(crm_id, home)| match home {
+            Home::At(phone) => Some((crm_id.clone(), phone.clone())),
+            Home::Deleted => None,
+        });
+        at_home.collect()
+    }
+
+    pub fn rooms(&self, org_id: &str, phone: &str) -> Vec<String> {
+        let entry = self.orgs.get(org_id).and_then(|org| org.entries.get(phone));
+        entry
+            .into_iter()
+            .flat_map(|entry| &entry.rooms)
+            .map(|room| room.id.clone())
+            .collect()
     }
 
     fn new_room_name(&mut self) -> String {

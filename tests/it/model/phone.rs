@@ -9,7 +9,9 @@ pub fn canonical(written: &str, region: Option<&str>) -> Option<String> {
         (None, Some("US")) if kept.len() == 10 => format!("1{kept}"),
         (None, _) => kept,
     };
-    (8..=15).contains(&digits.len()).then(|| format!("+{}", folded(&digits)))
+    (8..=15)
+        .contains(&digits.len())
+        .then(|| format!("+{}", folded(&digits)))
 }
 
 /// Brazil's mobiles with the ninth digit, Mexico 52 without the 1, Argentina 54 with the 9.

@@ -20,7 +20,11 @@ impl Model {
         };
         let at = org.decision_time(&phone, record.at);
         let entry = org.entry(&phone);
-        let known = entry.seen.get(text(message, "message_id")).filter(|(first, _)| at < *first + REMEMBERED).copied();
+        let known = entry
+            .seen
+            .get(text(message, "message_id"))
+            .filter(|(first, _)| at < *first + REMEMBERED)
+            .copied();
         if known.is_some_and(|(_, routed)| routed) {
             return outs;
         }
@@ -30,13 +34,28 @@ impl Model {
         }
         let routed = why.is_none() && org.route(message, &phone, at, &mut outs);
         if !routed && known.is_none() {
-            let holders = if why.is_none() { org.entry(&phone).holders() } else { Vec::new() };
-            let nobody = if holders.is_empty() { "NO_CONTACT" } else { "NO_CHATROOM" };
-            outs.push(unrouted(format!("{org_id}:{phone}"), message, why.unwrap_or(nobody), &holders));
+            let holders = if why.is_none() {
+                org.entry(&phone).holders()
+            } else {
+                Vec::new()
+            };
+            let nobody = if holders.is_empty() {
+                "NO_CONTACT"
+            } else {
+                "NO_CHATROOM"
+            };
+            outs.push(unrouted(
+                format!("{org_id}:{phone}"),
+                message,
+                why.unwrap_or(nobody),
+                &holders,
+            ));
         }
         let first = known.map_or(at, |(first, _)| first);
         let entry = org.entry(&phone);
-        entry.seen.insert(text(message, "message_id").to_owned(), (first, routed));
+        entry
+            .seen
+            .insert(text(message, "message_id").to_owned(), (first, routed));
         entry.spelled = Some(international(text(message, "from")));
         outs
     }
@@ -120,8 +139,15 @@ impl Org {
 
     /// Every chatroom that may take it, best first (I1 to I3, I5, I6, R5).
     fn candidates(&self, phone: &str, received_on: &str) -> Vec<Room> {
-        let pair_only = self.settings.as_ref().is_some_and(|settings| settings["inbound_scope"] == "PAIR");
-        let rooms = self.entries.get(phone).map(|entry| entry.rooms.as_slice()).unwrap_or_default();
+        let pair_only = self
+            .settings
+            .as_ref()
+            .is_some_and(|settings| settings["inbound_scope"] == "PAIR");
+        let rooms = self
+            .entries
+            .get(phone)
+            .map(|entry| entry.rooms.as_slice())
+            .unwrap_or_default();
         let mut allowed: Vec<Room> = rooms
             .iter()
             .filter(|room| !room.phone_changed)
@@ -130,7 +156,9 @@ impl Org {
             .cloned()
             .collect();
         let rank = |room: &Room| {
-            let status = [ACTIVE, DEACTIVATED, EXPIRED].iter().position(|status| *status == room.status);
+            let status = [ACTIVE, DEACTIVATED, EXPIRED]
+                .iter()
+                .position(|status| *status == room.status);
             (status, room.waba_phone != received_on)
         };
         allowed.sort_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| b.order().cmp(&a.order())));
@@ -138,7 +166,14 @@ impl Org {
     }
 
     /// What becomes of the auto-reply (I7), in words of the routed message.
-    fn auto_reply(&mut self, message: &Value, phone: &str, room: &Room, at: Timestamp, outs: &mut Vec<Out>) -> &'static str {
+    fn auto_reply(
+        &mut self,
+        message: &Value,
+        phone: &str,
+        room: &Room,
+        at: Timestamp,
+        outs: &mut Vec<Out>,
+    ) -> &'static str {
         let settings = self.settings.clone().unwrap_or_default();
         let reply = &settings["expired_auto_reply"];
         let sent_at = instant(&message["sent_at"]).expect("required");

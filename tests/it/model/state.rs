@@ -168,8 +168,14 @@ impl<'a> Cause<'a> {
 
 impl Org {
     pub fn waba_phones(&self) -> Vec<String> {
-        let list = self.settings.as_ref().and_then(|settings| settings["waba_phones"].as_array());
-        let phones = list.into_iter().flatten().filter_map(|waba| canonical(waba["phone"].as_str()?, None));
+        let list = self
+            .settings
+            .as_ref()
+            .and_then(|settings| settings["waba_phones"].as_array());
+        let phones = list
+            .into_iter()
+            .flatten()
+            .filter_map(|waba| canonical(waba["phone"].as_str()?, None));
         phones.collect()
     }
 
@@ -178,7 +184,9 @@ impl Org {
     }
 
     pub fn region(&self) -> Option<&str> {
-        self.settings.as_ref().and_then(|settings| settings["default_region"].as_str())
+        self.settings
+            .as_ref()
+            .and_then(|settings| settings["default_region"].as_str())
     }
 
     pub fn entry(&mut self, phone: &str) -> &mut Entry {
@@ -188,7 +196,10 @@ impl Org {
     /// The phone under which a chatroom stands.
     pub fn phone_of_room(&self, id: &str) -> Option<String> {
         let holds = |entry: &Entry| entry.rooms.iter().any(|room| room.id == id);
-        self.entries.iter().find(|(_, entry)| holds(entry)).map(|(phone, _)| phone.clone())
+        self.entries
+            .iter()
+            .find(|(_, entry)| holds(entry))
+            .map(|(phone, _)| phone.clone())
     }
 
     pub fn phone_of_contact(&self, crm_id: &str) -> Option<String> {
@@ -203,11 +214,17 @@ impl Org {
         match about {
             About::Nothing => none,
             About::Contact(crm_id) => {
-                let contact = self.phone_of_contact(crm_id).map(|phone| self.entries[&phone].contacts[crm_id].state(crm_id));
+                let contact = self
+                    .phone_of_contact(crm_id)
+                    .map(|phone| self.entries[&phone].contacts[crm_id].state(crm_id));
                 (Value::Null, contact.unwrap_or_default())
             }
             About::Room(id) => {
-                let room = self.entries.values().flat_map(|entry| &entry.rooms).find(|room| room.id == *id);
+                let room = self
+                    .entries
+                    .values()
+                    .flat_map(|entry| &entry.rooms)
+                    .find(|room| room.id == *id);
                 (room.map(Room::state).unwrap_or_default(), Value::Null)
             }
         }

@@ -32,13 +32,24 @@ impl Org {
     /// Of two due at the same instant, expiry comes first.
     fn next_timer(&self, phone: &str) -> Option<(Timestamp, Timer)> {
         let entry = self.entries.get(phone)?;
-        let ages = entry.contacts.iter().filter(|(_, contact)| !contact.expired).filter_map(|(crm_id, contact)| {
-            let due = self.age_due(contact.created_at, contact.known_since)?;
-            Some((due, 0, Timer::Age(crm_id.clone())))
-        });
-        let waiting = entry.rooms.iter().filter(|room| room.status == ACTIVE && room.crm_id.is_some());
+        let ages = entry
+            .contacts
+            .iter()
+            .filter(|(_, contact)| !contact.expired)
+            .filter_map(|(crm_id, contact)| {
+                let due = self.age_due(contact.created_at, contact.known_since)?;
+                Some((due, 0, Timer::Age(crm_id.clone())))
+            });
+        let waiting = entry
+            .rooms
+            .iter()
+            .filter(|room| room.status == ACTIVE && room.crm_id.is_some());
         let silences = waiting.filter_map(|room| {
-            let start = room.last_message.into_iter().chain([room.activated_at, room.created_at]).max()?;
+            let start = room
+                .last_message
+                .into_iter()
+                .chain([room.activated_at, room.created_at])
+                .max()?;
             let due = due(&self.days, |days| days.deactivate, start, None)?;
             Some((due, 1, Timer::Inactivity(room.id.clone())))
         });
@@ -59,7 +70,10 @@ fn due(
     start: Timestamp,
     known_since: Option<Timestamp>,
 ) -> Option<Timestamp> {
-    let spans = history.iter().enumerate().map(|(index, days)| (days, history.get(index + 1).map(|next| next.from)));
+    let spans = history
+        .iter()
+        .enumerate()
+        .map(|(index, days)| (days, history.get(index + 1).map(|next| next.from)));
     let mut judging = spans.filter(|(_, until)| until.is_none() || known_since.is_none() || *until > known_since);
     judging.find_map(|(days, until)| {
         let ran_out = start + DAY * i32::try_from(pick(days)?).ok()?;
@@ -76,7 +90,11 @@ impl Entry {
     }
 
     pub fn expire_rooms_of(&mut self, org_id: &str, crm_id: &str, cause: &Cause, outs: &mut Vec<Out>) {
-        for room in self.rooms.iter_mut().filter(|room| room.belongs_to(crm_id) && room.status != EXPIRED) {
+        for room in self
+            .rooms
+            .iter_mut()
+            .filter(|room| room.belongs_to(crm_id) && room.status != EXPIRED)
+        {
             room.status = EXPIRED;
             room.since = cause.at;
             room.phone_changed = cause.reason == "phone_changed";
@@ -105,7 +123,10 @@ impl Entry {
     }
 
     pub fn supersede(&mut self, org_id: &str, crm_id: &str, cause: &Cause, outs: &mut Vec<Out>) {
-        let active = self.rooms.iter().filter(|room| room.belongs_to(crm_id) && room.status == ACTIVE);
+        let active = self
+            .rooms
+            .iter()
+            .filter(|room| room.belongs_to(crm_id) && room.status == ACTIVE);
         let ids: Vec<String> = active.map(|room| room.id.clone()).collect();
         let superseded = Cause {
             reason: "superseded",

@@ -27,16 +27,28 @@ fn room(org: &Org) -> String {
 fn a1_deactivating_says_who_asked(org: &Org) {
     let room = room(org);
     let result = org.about("deactivate", &room);
-    has(&result, json!({"status": "APPLIED", "type": "chatroom.deactivate", "chatroom": {"status": "DEACTIVATED"}}));
+    has(
+        &result,
+        json!({"status": "APPLIED", "type": "chatroom.deactivate", "chatroom": {"status": "DEACTIVATED"}}),
+    );
     assert_eq!(instant(&result["chatroom"]["since"]), instant(&result["decided_at"]));
     org.about("activate", &room);
     org.run_by_api(json!({"type": "chatroom.deactivate", "chatroom_id": room}));
     org.run_by_api(json!({"type": "chatroom.activate", "chatroom_id": room}));
     assert_eq!(
         org.story(&room),
-        ["CHATROOM_CREATED crm", "CHATROOM_DEACTIVATED crm", "CHATROOM_ACTIVATED crm", "CHATROOM_DEACTIVATED api", "CHATROOM_ACTIVATED api"]
+        [
+            "CHATROOM_CREATED crm",
+            "CHATROOM_DEACTIVATED crm",
+            "CHATROOM_ACTIVATED crm",
+            "CHATROOM_DEACTIVATED api",
+            "CHATROOM_ACTIVATED api"
+        ]
     );
-    has(&org.events(&room)[1], json!({"occurred_at": result["decided_at"], "request_id": result["request_id"], "waba_phone": W1, "crm_id": "L-1"}));
+    has(
+        &org.events(&room)[1],
+        json!({"occurred_at": result["decided_at"], "request_id": result["request_id"], "waba_phone": W1, "crm_id": "L-1"}),
+    );
 }
 
 fn a1_deactivating_again_moves_no_clock(org: &Org) {
@@ -44,25 +56,53 @@ fn a1_deactivating_again_moves_no_clock(org: &Org) {
     let first = org.about("deactivate", &room);
     org.pass(HOUR);
     let again = org.about("deactivate", &room);
-    has(&again, json!({"status": "UNCHANGED", "chatroom": {"status": "DEACTIVATED", "since": first["chatroom"]["since"]}}));
+    has(
+        &again,
+        json!({"status": "UNCHANGED", "chatroom": {"status": "DEACTIVATED", "since": first["chatroom"]["since"]}}),
+    );
     assert_eq!(org.story(&room), ["CHATROOM_CREATED crm", "CHATROOM_DEACTIVATED crm"]);
 }
 
 fn a1_refuses_what_is_expired_or_unknown(org: &Org) {
     let room = room(org);
     org.upsert("L-1", OTHER_PHONE);
-    has(&org.about("deactivate", &room), json!({"status": "REFUSED", "code": "CHATROOM_EXPIRED"}));
-    for unknown in ["abc-0190cdd1-7aa5-5c5b-8f9e-0123456789ab", "room", "-", "zzz-", "\u{1F916}"] {
-        has(&org.about("deactivate", unknown), json!({"status": "REFUSED", "code": "CHATROOM_NOT_FOUND", "chatroom": null}));
+    has(
+        &org.about("deactivate", &room),
+        json!({"status": "REFUSED", "code": "CHATROOM_EXPIRED"}),
+    );
+    for unknown in [
+        "abc-0190cdd1-7aa5-5c5b-8f9e-0123456789ab",
+        "room",
+        "-",
+        "zzz-",
+        "\u{1F916}",
+    ] {
+        has(
+            &org.about("deactivate", unknown),
+            json!({"status": "REFUSED", "code": "CHATROOM_NOT_FOUND", "chatroom": null}),
+        );
     }
 }
 
 fn a3_activates_where_the_pair_is_free(org: &Org) {
     let room = room(org);
-    has(&org.about("activate", &room), json!({"status": "UNCHANGED", "chatroom": {"status": "ACTIVE"}}));
+    has(
+        &org.about("activate", &room),
+        json!({"status": "UNCHANGED", "chatroom": {"status": "ACTIVE"}}),
+    );
     org.about("deactivate", &room);
-    has(&org.about("activate", &room), json!({"status": "APPLIED", "chatroom": {"status": "ACTIVE"}}));
-    assert_eq!(org.story(&room), ["CHATROOM_CREATED crm", "CHATROOM_DEACTIVATED crm", "CHATROOM_ACTIVATED crm"]);
+    has(
+        &org.about("activate", &room),
+        json!({"status": "APPLIED", "chatroom": {"status": "ACTIVE"}}),
+    );
+    assert_eq!(
+        org.story(&room),
+        [
+            "CHATROOM_CREATED crm",
+            "CHATROOM_DEACTIVATED crm",
+            "CHATROOM_ACTIVATED crm"
+        ]
+    );
 }
 
 fn a3_refuses_a_taken_pair_and_names_it(org: &Org) {
@@ -71,15 +111,27 @@ fn a3_refuses_a_taken_pair_and_names_it(org: &Org) {
     org.contact("L-2", PHONE);
     let second = org.room("L-2", W1);
     let refused = org.about("activate", &first);
-    has(&refused, json!({"status": "REFUSED", "code": "CHATROOM_CONFLICT", "chatroom": {"chatroom_id": first, "status": "DEACTIVATED"}}));
-    has(&refused["conflict"], json!({"chatroom_id": second, "crm_id": "L-2", "waba_phone": W1}));
+    has(
+        &refused,
+        json!({"status": "REFUSED", "code": "CHATROOM_CONFLICT", "chatroom": {"chatroom_id": first, "status": "DEACTIVATED"}}),
+    );
+    has(
+        &refused["conflict"],
+        json!({"chatroom_id": second, "crm_id": "L-2", "waba_phone": W1}),
+    );
 }
 
 fn a3_refuses_what_is_expired_or_unknown(org: &Org) {
     let room = room(org);
     org.upsert("L-1", OTHER_PHONE);
-    has(&org.about("activate", &room), json!({"status": "REFUSED", "code": "CHATROOM_EXPIRED", "chatroom": {"status": "EXPIRED"}}));
-    has(&org.about("activate", "abc-0190cdd1-7aa5-5c5b-8f9e-0123456789ab"), json!({"status": "REFUSED", "code": "CHATROOM_NOT_FOUND"}));
+    has(
+        &org.about("activate", &room),
+        json!({"status": "REFUSED", "code": "CHATROOM_EXPIRED", "chatroom": {"status": "EXPIRED"}}),
+    );
+    has(
+        &org.about("activate", "abc-0190cdd1-7aa5-5c5b-8f9e-0123456789ab"),
+        json!({"status": "REFUSED", "code": "CHATROOM_NOT_FOUND"}),
+    );
 }
 
 fn a4_of_two_that_race_one_wins(org: &Org) {
@@ -113,6 +165,9 @@ fn one_wins(org: &Org, rooms: &[String]) {
     let (won, lost): (Vec<_>, Vec<_>) = results.iter().partition(|result| result["status"] == "APPLIED");
     assert_eq!(won.len(), 1, "{results:?}");
     for result in lost {
-        has(result, json!({"status": "REFUSED", "code": "CHATROOM_CONFLICT", "conflict": {"chatroom_id": id_of(won[0])}}));
+        has(
+            result,
+            json!({"status": "REFUSED", "code": "CHATROOM_CONFLICT", "conflict": {"chatroom_id": id_of(won[0])}}),
+        );
     }
 }

@@ -6,7 +6,7 @@ mod contacts;
 mod order;
 mod outbound;
 mod phones;
+mod replies;
 mod results;
 mod routing;
-mod replies;
 mod timers;

@@ -25,7 +25,10 @@ fn o1_an_active_chatroom_sends_in_order(org: &Org) {
     };
     let requests: Vec<String> = (0..20).map(say).collect();
     for request in &requests {
-        has(&org.result(request), json!({"status": "APPLIED", "type": "outbound.send", "chatroom": {"chatroom_id": room}}));
+        has(
+            &org.result(request),
+            json!({"status": "APPLIED", "type": "outbound.send", "chatroom": {"chatroom_id": room}}),
+        );
     }
     let sent = org.published(OUTBOUND);
     let order: Vec<&str> = sent.iter().map(|record| record.text("request_id")).collect();
@@ -46,11 +49,20 @@ fn o2_nothing_is_sent_to_the_others(org: &Org) {
     org.contact("L-1", PHONE);
     let room = org.room("L-1", W1);
     org.about("deactivate", &room);
-    has(&org.say(&room), json!({"status": "REFUSED", "code": "CHATROOM_DEACTIVATED", "chatroom": {"status": "DEACTIVATED"}}));
+    has(
+        &org.say(&room),
+        json!({"status": "REFUSED", "code": "CHATROOM_DEACTIVATED", "chatroom": {"status": "DEACTIVATED"}}),
+    );
     let closed = org.expired_affiliate(OTHER_PHONE, W1);
-    has(&org.say(&closed), json!({"status": "REFUSED", "code": "CHATROOM_EXPIRED"}));
+    has(
+        &org.say(&closed),
+        json!({"status": "REFUSED", "code": "CHATROOM_EXPIRED"}),
+    );
     for unknown in ["abc-0190cdd1-7aa5-5c5b-8f9e-0123456789ab", "x"] {
-        has(&org.say(unknown), json!({"status": "REFUSED", "code": "CHATROOM_NOT_FOUND"}));
+        has(
+            &org.say(unknown),
+            json!({"status": "REFUSED", "code": "CHATROOM_NOT_FOUND"}),
+        );
     }
     assert!(org.published(OUTBOUND).is_empty());
 }
@@ -62,8 +74,14 @@ fn o3_due_timers_come_first(org: &Org) {
     org.contact("L-1", PHONE);
     let room = org.room("L-1", W1);
     org.ahead();
-    has(&org.say(&room), json!({"code": "CHATROOM_DEACTIVATED", "chatroom": {"since": (start + DAY).to_string()}}));
-    assert_eq!(org.story(&room), ["CHATROOM_CREATED crm", "CHATROOM_DEACTIVATED inactivity"]);
+    has(
+        &org.say(&room),
+        json!({"code": "CHATROOM_DEACTIVATED", "chatroom": {"since": (start + DAY).to_string()}}),
+    );
+    assert_eq!(
+        org.story(&room),
+        ["CHATROOM_CREATED crm", "CHATROOM_DEACTIVATED inactivity"]
+    );
     org.routed(PHONE, W1);
     has(&org.say(&room), json!({"status": "APPLIED"}));
 }

@@ -24,7 +24,10 @@ fn p1_a_missing_plus_is_added(org: &Org) {
     org.settings(json!({}));
     org.contact("L-1", PHONE);
     let room = org.room("L-1", W1);
-    has(&org.routed(&PHONE[1..], &W1[1..]), json!({"chatroom_id": room, "received_on": W1, "route": {"reason": "ACTIVE"}}));
+    has(
+        &org.routed(&PHONE[1..], &W1[1..]),
+        json!({"chatroom_id": room, "received_on": W1, "route": {"reason": "ACTIVE"}}),
+    );
 }
 
 fn p1_the_default_region_serves_what_people_typed(org: &Org) {
@@ -63,15 +66,24 @@ fn two_spellings(org: &Org, canonical: &str, other: &str) {
     let room = org.room("L-1", W1);
     has(&org.upsert("L-1", canonical), json!({"status": "UNCHANGED"}));
     for spelling in [canonical, other, canonical] {
-        has(&org.routed(spelling, W1), json!({"chatroom_id": room, "route": {"reason": "ACTIVE"}}));
+        has(
+            &org.routed(spelling, W1),
+            json!({"chatroom_id": room, "route": {"reason": "ACTIVE"}}),
+        );
         let request = org.say(&room)["request_id"].clone();
         let sent = org.published(OUTBOUND);
-        let last = sent.iter().find(|record| record.value["request_id"] == request).expect("sent");
+        let last = sent
+            .iter()
+            .find(|record| record.value["request_id"] == request)
+            .expect("sent");
         assert_eq!(last.text("to"), spelling);
         assert_eq!(last.key, Some(format!("{}:{canonical}", org.id)));
     }
     let lost = org.unrouted(other, "+12025550199");
-    has(&lost, json!({"from": other, "unrouted": {"reason": "UNKNOWN_WABA_PHONE"}}));
+    has(
+        &lost,
+        json!({"from": other, "unrouted": {"reason": "UNKNOWN_WABA_PHONE"}}),
+    );
 }
 
 fn p3_a_user_id_without_an_alias_is_unrouted(org: &Org) {
@@ -83,15 +95,25 @@ fn p3_a_user_id_without_an_alias_is_unrouted(org: &Org) {
     input.value = Some(value.to_string().into_bytes());
     org.send(&input.key(Some(&format!("{}:IN.1234567890", org.id))));
     let record = org.outcome(&id);
-    has(&record.value, json!({"from_user_id": "IN.1234567890", "unrouted": {"reason": "NO_PHONE", "rule": "I4"}}));
-    assert_eq!(record.key.as_deref(), Some(format!("{}:IN.1234567890", org.id).as_str()));
+    has(
+        &record.value,
+        json!({"from_user_id": "IN.1234567890", "unrouted": {"reason": "NO_PHONE", "rule": "I4"}}),
+    );
+    assert_eq!(
+        record.key.as_deref(),
+        Some(format!("{}:IN.1234567890", org.id).as_str())
+    );
 }
 
 fn p1_a_message_from_no_phone_is_a_dead_letter_in_any_org(org: &Org) {
     for from in ["12", "abc", "+1999", "+919812", ""] {
         let (input, _) = org.inbound(message(from, W1));
         let dead = org.dead_letter(&input);
-        assert!(["BAD_PHONE", "MALFORMED"].contains(&dead.header("dlq_reason")), "{from:?}: {:?}", dead.headers);
+        assert!(
+            ["BAD_PHONE", "MALFORMED"].contains(&dead.header("dlq_reason")),
+            "{from:?}: {:?}",
+            dead.headers
+        );
     }
     org.settings(json!({}));
     let (input, _) = org.inbound(message("+1999", W1));
@@ -99,20 +121,34 @@ fn p1_a_message_from_no_phone_is_a_dead_letter_in_any_org(org: &Org) {
 }
 
 fn p1_a_contact_without_a_phone_is_a_dead_letter_after_its_org_is_known(org: &Org) {
-    has(&org.upsert("L-1", "+1999"), json!({"status": "REFUSED", "code": "UNKNOWN_ORG"}));
+    has(
+        &org.upsert("L-1", "+1999"),
+        json!({"status": "REFUSED", "code": "UNKNOWN_ORG"}),
+    );
     org.settings(json!({"expire_after_days": 1}));
     let command = |crm_id: &str, phone: &str| json!({"org_id": org.id, "type": "contact.upsert", "crm_id": crm_id, "phone": phone});
     let bad = |crm_id: &str, phone: &str| {
-        let input = crate::harness::client::Input::new(CRM, &org.id, command(crm_id, phone).to_string().as_bytes(), now());
+        let input =
+            crate::harness::client::Input::new(CRM, &org.id, command(crm_id, phone).to_string().as_bytes(), now());
         org.dead_letter(&input)
     };
     assert_eq!(bad("L-2", "+1999").header("dlq_reason"), "BAD_PHONE");
-    assert_eq!(bad("L-2", "98123 45678").header("dlq_reason"), "BAD_PHONE", "the org has no default region");
+    assert_eq!(
+        bad("L-2", "98123 45678").header("dlq_reason"),
+        "BAD_PHONE",
+        "the org has no default region"
+    );
     org.ahead();
     org.run(json!({"type": "contact.upsert", "crm_id": "L-3", "phone": PHONE, "created_at": days_ago(2).to_string()}));
-    has(&org.upsert("L-3", "+1999"), json!({"status": "REFUSED", "code": "CONTACT_EXPIRED"}));
+    has(
+        &org.upsert("L-3", "+1999"),
+        json!({"status": "REFUSED", "code": "CONTACT_EXPIRED"}),
+    );
     let results = org.published(RESULTS);
-    assert!(results.iter().all(|record| record.value["contact"]["crm_id"] != "L-2"), "a dead letter has no result");
+    assert!(
+        results.iter().all(|record| record.value["contact"]["crm_id"] != "L-2"),
+        "a dead letter has no result"
+    );
 }
 
 fn p1_the_default_region_does_not_serve_gateways(org: &Org) {

@@ -29,7 +29,10 @@ fn skipped(org: &Org, message: Message) -> Value {
 fn i7_answers_once_from_the_waba_phone_that_was_written_to(org: &Org) {
     let room = closed(org, json!({"text": "Closed."}));
     let routed = org.deliver(message(PHONE, W2).id("wamid.same"));
-    has(&routed.value, json!({"chatroom_id": room, "waba_phone": W1, "received_on": W2, "route": {"auto_reply": "SENT"}}));
+    has(
+        &routed.value,
+        json!({"chatroom_id": room, "waba_phone": W1, "received_on": W2, "route": {"auto_reply": "SENT"}}),
+    );
     let (repeat, _) = org.inbound(message(PHONE, W2).id("wamid.same"));
     org.send(&repeat);
     has(&org.routed(PHONE, W1), json!({"route": {"auto_reply": "SENT"}}));
@@ -44,7 +47,10 @@ fn i7_answers_once_from_the_waba_phone_that_was_written_to(org: &Org) {
             "in_reply_to": "wamid.same", "not_after": (sent_at + DAY).to_string(),
         }),
     );
-    assert_eq!(replies[0].value["message"], json!({"type": "text", "text": {"body": "Closed."}}));
+    assert_eq!(
+        replies[0].value["message"],
+        json!({"type": "text", "text": {"body": "Closed."}})
+    );
 }
 
 fn i7_answers_an_expired_contact(org: &Org) {
@@ -53,7 +59,10 @@ fn i7_answers_an_expired_contact(org: &Org) {
     org.contact("L-1", PHONE);
     let room = org.room("L-1", W1);
     org.ahead();
-    has(&org.routed(PHONE, W1), json!({"chatroom_id": room, "route": {"auto_reply": "SENT"}}));
+    has(
+        &org.routed(PHONE, W1),
+        json!({"chatroom_id": room, "route": {"auto_reply": "SENT"}}),
+    );
     has(&org.say(&room), json!({"code": "CHATROOM_EXPIRED"}));
     assert_eq!(org.published(OUTBOUND).len(), 1);
 }
@@ -74,7 +83,8 @@ fn i7_skips_what_is_too_old(org: &Org) {
 
 fn i7_counts_by_full_hours(org: &Org) {
     closed(org, json!({"text": "Closed.", "max_per_hour": 2}));
-    let hour = jiff::Timestamp::from_second(long_ago().as_second().div_euclid(3600) * 3600 + 7200).expect("this century");
+    let hour =
+        jiff::Timestamp::from_second(long_ago().as_second().div_euclid(3600) * 3600 + 7200).expect("this century");
     org.at(hour);
     let outcomes: Vec<Value> = (0..4).map(|_| skipped(org, message(PHONE, W1))).collect();
     assert_eq!(outcomes, ["SENT", "SENT", "RATE_LIMITED", "RATE_LIMITED"]);

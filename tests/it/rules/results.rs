@@ -40,9 +40,28 @@ fn k1_a_result_tells_all_that_the_contract_says(org: &Org) {
     let room = org.room("L-1", W1);
     org.about("deactivate", &room);
     let results = org.published(RESULTS);
-    let fields = ["chatroom", "code", "conflict", "contact", "decided_at", "detail", "first", "org_id", "request_id", "settings_version", "status", "type"];
+    let fields = [
+        "chatroom",
+        "code",
+        "conflict",
+        "contact",
+        "decided_at",
+        "detail",
+        "first",
+        "org_id",
+        "request_id",
+        "settings_version",
+        "status",
+        "type",
+    ];
     for record in results {
-        let mut names: Vec<&str> = record.value.as_object().expect("an object").keys().map(String::as_str).collect();
+        let mut names: Vec<&str> = record
+            .value
+            .as_object()
+            .expect("an object")
+            .keys()
+            .map(String::as_str)
+            .collect();
         names.sort_unstable();
         assert_eq!(names, fields, "{}", record.value);
         assert_eq!(record.key, Some(format!("{}:{}", org.id, record.text("request_id"))));
@@ -72,13 +91,20 @@ fn k1_what_cannot_be_read_has_no_result(org: &Org) {
         assert_eq!(dead.header("dlq_reason"), "MALFORMED", "{value}");
         assert!(!dead.header("dlq_detail").is_empty());
     }
-    assert!(org.published(RESULTS).iter().all(|record| record.text("request_id") != "r-x"));
+    assert!(
+        org.published(RESULTS)
+            .iter()
+            .all(|record| record.text("request_id") != "r-x")
+    );
 }
 
 fn k1_a_tombstone_of_settings_has_a_result(org: &Org) {
     org.settings(json!({}));
     let result = org.remove_settings();
-    has(&result, json!({"type": "settings.put", "status": "APPLIED", "code": null}));
+    has(
+        &result,
+        json!({"type": "settings.put", "status": "APPLIED", "code": null}),
+    );
     let id = result["request_id"].as_str().expect("text");
     assert!(id.starts_with("org-settings-"), "{id}");
     has(&org.upsert("L-1", PHONE), json!({"code": "UNKNOWN_ORG"}));
@@ -93,26 +119,44 @@ fn k2_a_repeat_has_no_effect_and_tells_the_first(org: &Org) {
     org.about("deactivate", &room);
     org.pass(DAY * 7);
     let repeat = org.run(create);
-    has(&repeat, json!({"status": "DUPLICATE", "code": null, "first": {"status": "APPLIED", "code": null}}));
-    has(&repeat, json!({"chatroom": {"chatroom_id": room, "status": "DEACTIVATED"}}));
+    has(
+        &repeat,
+        json!({"status": "DUPLICATE", "code": null, "first": {"status": "APPLIED", "code": null}}),
+    );
+    has(
+        &repeat,
+        json!({"chatroom": {"chatroom_id": room, "status": "DEACTIVATED"}}),
+    );
     assert_eq!(org.story(&room), ["CHATROOM_CREATED crm", "CHATROOM_DEACTIVATED crm"]);
 }
 
 fn k2_another_content_under_the_same_id_is_a_repeat(org: &Org) {
     org.settings(json!({}));
     org.run(upsert("L-1", PHONE, "r-same"));
-    has(&org.run(upsert("L-1", OTHER_PHONE, "r-same")), json!({"status": "DUPLICATE", "contact": {"crm_id": "L-1", "status": "ACTIVE"}}));
+    has(
+        &org.run(upsert("L-1", OTHER_PHONE, "r-same")),
+        json!({"status": "DUPLICATE", "contact": {"crm_id": "L-1", "status": "ACTIVE"}}),
+    );
     let delete = json!({"type": "contact.delete", "request_id": "r-same", "crm_id": "L-1"});
-    has(&org.run(delete), json!({"status": "DUPLICATE", "first": {"status": "APPLIED"}}));
+    has(
+        &org.run(delete),
+        json!({"status": "DUPLICATE", "first": {"status": "APPLIED"}}),
+    );
     assert_eq!(org.story("L-1"), ["CONTACT_CREATED crm"]);
 }
 
 fn k2_a_refusal_is_remembered_too(org: &Org) {
     org.settings(json!({}));
     let create = json!({"type": "chatroom.create", "request_id": "r-same", "crm_id": "L-1", "waba_phone": W1});
-    has(&org.run(create.clone()), json!({"status": "REFUSED", "code": "CONTACT_NOT_FOUND"}));
+    has(
+        &org.run(create.clone()),
+        json!({"status": "REFUSED", "code": "CONTACT_NOT_FOUND"}),
+    );
     org.contact("L-1", PHONE);
-    has(&org.run(create), json!({"status": "DUPLICATE", "first": {"status": "REFUSED", "code": "CONTACT_NOT_FOUND"}}));
+    has(
+        &org.run(create),
+        json!({"status": "DUPLICATE", "first": {"status": "REFUSED", "code": "CONTACT_NOT_FOUND"}}),
+    );
 }
 
 fn k2_the_same_id_for_another_target_is_another_command(org: &Org) {
@@ -127,8 +171,14 @@ fn k2_a_repeat_is_known_after_a_move(org: &Org) {
     org.settings(json!({}));
     org.run(upsert("L-1", PHONE, "r-same"));
     org.upsert("L-1", OTHER_PHONE);
-    has(&org.run(upsert("L-1", PHONE, "r-same")), json!({"status": "DUPLICATE", "contact": {"crm_id": "L-1"}}));
-    has(&org.unrouted(OTHER_PHONE, W1), json!({"unrouted": {"reason": "NO_CHATROOM", "crm_ids": ["L-1"]}}));
+    has(
+        &org.run(upsert("L-1", PHONE, "r-same")),
+        json!({"status": "DUPLICATE", "contact": {"crm_id": "L-1"}}),
+    );
+    has(
+        &org.unrouted(OTHER_PHONE, W1),
+        json!({"unrouted": {"reason": "NO_CHATROOM", "crm_ids": ["L-1"]}}),
+    );
 }
 
 fn k2_an_id_is_forgotten_in_time(org: &Org) {
@@ -145,9 +195,15 @@ fn k2_one_chatroom_is_one_target_in_both_topics(org: &Org) {
     let room = org.room("L-1", W1);
     let say = json!({"request_id": "r-same", "chatroom_id": room, "message": {"type": "text", "text": {"body": "Hi"}}});
     has(&org.run(say.clone()), json!({"status": "APPLIED"}));
-    has(&org.run(say), json!({"status": "DUPLICATE", "type": "outbound.send", "first": {"status": "APPLIED"}}));
+    has(
+        &org.run(say),
+        json!({"status": "DUPLICATE", "type": "outbound.send", "first": {"status": "APPLIED"}}),
+    );
     let deactivate = json!({"type": "chatroom.deactivate", "request_id": "r-same", "chatroom_id": room});
-    has(&org.run(deactivate), json!({"status": "DUPLICATE", "chatroom": {"status": "ACTIVE"}}));
+    has(
+        &org.run(deactivate),
+        json!({"status": "DUPLICATE", "chatroom": {"status": "ACTIVE"}}),
+    );
     assert_eq!(org.published(OUTBOUND).len(), 1);
 }
 
@@ -155,20 +211,33 @@ fn k2_the_target_of_an_affiliate_is_its_phone(org: &Org) {
     org.settings(json!({}));
     let create = |phone: &str| json!({"type": "chatroom.create", "request_id": "r-same", "kind": "AFFILIATE", "phone": phone, "waba_phone": W1});
     let room = id_of(&org.run(create(PHONE)));
-    has(&org.run(create(PHONE)), json!({"status": "DUPLICATE", "chatroom": {"chatroom_id": room}}));
+    has(
+        &org.run(create(PHONE)),
+        json!({"status": "DUPLICATE", "chatroom": {"chatroom_id": room}}),
+    );
 }
 
 fn k2_settings_repeat_and_stay_unchanged(org: &Org) {
     let settings = json!({"org_id": org.id, "request_id": "s-a", "waba_phones": [{"phone": W1, "phone_number_id": "1", "waba_id": "2"}]});
-    has(&org.put(&settings), json!({"status": "APPLIED", "type": "settings.put", "settings_version": null}));
+    has(
+        &org.put(&settings),
+        json!({"status": "APPLIED", "type": "settings.put", "settings_version": null}),
+    );
     let mut equal = settings.clone();
     equal["request_id"] = json!("s-b");
     has(&org.put(&equal), json!({"status": "UNCHANGED"}));
     let mut other = settings;
     other["expire_after_days"] = json!(7);
     let bytes = other.to_string();
-    org.send(&Input::new(crate::harness::topics::SETTINGS, &org.id, bytes.as_bytes(), now() + MINUTE));
-    let repeat = org.await_record("the repeat", |record| record.text("request_id") == "s-a" && record.text("status") == "DUPLICATE");
+    org.send(&Input::new(
+        crate::harness::topics::SETTINGS,
+        &org.id,
+        bytes.as_bytes(),
+        now() + MINUTE,
+    ));
+    let repeat = org.await_record("the repeat", |record| {
+        record.text("request_id") == "s-a" && record.text("status") == "DUPLICATE"
+    });
     has(&repeat.value, json!({"first": {"status": "APPLIED"}}));
     other["request_id"] = json!("s-c");
     has(&org.put(&other), json!({"status": "APPLIED"}));
@@ -185,7 +254,9 @@ fn k2_repeats_in_flight_wait_for_the_first(org: &Org) {
             org.send(input);
         });
         org.result(&id);
-        let results = org.log().all(|record| record.topic == RESULTS && record.text("org_id") == org.id && record.text("request_id") == id);
+        let results = org.log().all(|record| {
+            record.topic == RESULTS && record.text("org_id") == org.id && record.text("request_id") == id
+        });
         let statuses: Vec<&str> = results.iter().map(|record| record.text("status")).collect();
         assert_eq!(statuses, ["APPLIED", "DUPLICATE", "DUPLICATE", "DUPLICATE"]);
     }
@@ -194,7 +265,10 @@ fn k2_repeats_in_flight_wait_for_the_first(org: &Org) {
 
 fn k3_a_command_before_what_it_needs_is_refused(org: &Org) {
     org.settings(json!({}));
-    has(&org.create("L-1", W1, json!({})), json!({"status": "REFUSED", "code": "CONTACT_NOT_FOUND"}));
+    has(
+        &org.create("L-1", W1, json!({})),
+        json!({"status": "REFUSED", "code": "CONTACT_NOT_FOUND"}),
+    );
     org.contact("L-1", PHONE);
     org.room("L-1", W1);
 }
@@ -203,17 +277,30 @@ fn k3_the_commands_of_a_contact_keep_their_order(org: &Org) {
     org.settings(json!({}));
     let mut requests = Vec::new();
     for number in 0..30 {
-        requests.push(org.start(json!({"type": "contact.upsert", "crm_id": "L-1", "phone": PHONE, "first_name": format!("Name {number}")})));
+        requests.push(org.start(
+            json!({"type": "contact.upsert", "crm_id": "L-1", "phone": PHONE, "first_name": format!("Name {number}")}),
+        ));
     }
     requests.push(org.start(json!({"type": "chatroom.create", "crm_id": "L-1", "waba_phone": W1})));
     requests.push(org.start(json!({"type": "contact.delete", "crm_id": "L-1"})));
     for request in &requests {
         has(&org.result(request), json!({"status": "APPLIED"}));
     }
-    let told: Vec<Value> = org.events("L-1").iter().map(|event| event["request_id"].clone()).collect();
-    let wanted: Vec<Value> = requests.iter().enumerate().filter(|(index, _)| *index != 30).map(|(_, id)| json!(id)).collect();
+    let told: Vec<Value> = org
+        .events("L-1")
+        .iter()
+        .map(|event| event["request_id"].clone())
+        .collect();
+    let wanted: Vec<Value> = requests
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| *index != 30)
+        .map(|(_, id)| json!(id))
+        .collect();
     assert_eq!(told, wanted);
-    let created = org.log().first(|record| record.text("type") == "CHATROOM_CREATED" && record.text("org_id") == org.id);
+    let created = org
+        .log()
+        .first(|record| record.text("type") == "CHATROOM_CREATED" && record.text("org_id") == org.id);
     assert_eq!(created.expect("created").text("display_name"), "Name 29");
 }
 
@@ -229,10 +316,17 @@ fn k3_moves_keep_their_order(org: &Org) {
     for request in moves.iter().chain(&rooms) {
         has(&org.result(request), json!({"status": "APPLIED"}));
     }
-    let told: Vec<Value> = org.events("L-1").iter().map(|event| event["request_id"].clone()).collect();
+    let told: Vec<Value> = org
+        .events("L-1")
+        .iter()
+        .map(|event| event["request_id"].clone())
+        .collect();
     assert_eq!(told, moves.iter().map(|id| json!(id)).collect::<Vec<_>>());
     let last = id_of(&org.result(&rooms[14]));
-    has(&org.routed(phones[2], W1), json!({"chatroom_id": last, "route": {"reason": "ACTIVE"}}));
+    has(
+        &org.routed(phones[2], W1),
+        json!({"chatroom_id": last, "route": {"reason": "ACTIVE"}}),
+    );
     for phone in &phones[..2] {
         has(&org.unrouted(phone, W1), json!({"unrouted": {"reason": "NO_CONTACT"}}));
     }

@@ -61,10 +61,16 @@ fn i1_the_active_chatroom_receives(org: &Org) {
 fn i1_the_latest_active_chatroom_receives(org: &Org) {
     let first = room(org);
     let second = another(org, "L-2", W2);
-    has(&org.routed(PHONE, W3), json!({"chatroom_id": second, "waba_phone": W2, "received_on": W3}));
+    has(
+        &org.routed(PHONE, W3),
+        json!({"chatroom_id": second, "waba_phone": W2, "received_on": W3}),
+    );
     org.about("deactivate", &first);
     org.about("activate", &first);
-    has(&org.routed(PHONE, W3), json!({"chatroom_id": first, "waba_phone": W1, "received_on": W3}));
+    has(
+        &org.routed(PHONE, W3),
+        json!({"chatroom_id": first, "waba_phone": W1, "received_on": W3}),
+    );
 }
 
 fn i2_the_latest_deactivated_chatroom_wakes(org: &Org) {
@@ -73,18 +79,30 @@ fn i2_the_latest_deactivated_chatroom_wakes(org: &Org) {
     let second = another(org, "L-2", W1);
     org.about("deactivate", &second);
     let routed = org.routed(PHONE, W1);
-    has(&routed, json!({"chatroom_id": second, "chatroom_status": "ACTIVE", "route": {"reason": "REACTIVATED", "rule": "I2"}}));
-    assert_eq!(org.story(&second).last().map(String::as_str), Some("CHATROOM_ACTIVATED inbound"));
+    has(
+        &routed,
+        json!({"chatroom_id": second, "chatroom_status": "ACTIVE", "route": {"reason": "REACTIVATED", "rule": "I2"}}),
+    );
+    assert_eq!(
+        org.story(&second).last().map(String::as_str),
+        Some("CHATROOM_ACTIVATED inbound")
+    );
     has(&org.events(&second)[2], json!({"request_id": null}));
     assert_eq!(org.story(&first).len(), 2);
-    has(&org.routed(PHONE, W1), json!({"chatroom_id": second, "route": {"reason": "ACTIVE"}}));
+    has(
+        &org.routed(PHONE, W1),
+        json!({"chatroom_id": second, "route": {"reason": "ACTIVE"}}),
+    );
 }
 
 fn i2_an_active_one_on_another_waba_phone_comes_first(org: &Org) {
     let first = room(org);
     org.about("deactivate", &first);
     let active = another(org, "L-2", W2);
-    has(&org.routed(PHONE, W1), json!({"chatroom_id": active, "route": {"reason": "ACTIVE"}}));
+    has(
+        &org.routed(PHONE, W1),
+        json!({"chatroom_id": active, "route": {"reason": "ACTIVE"}}),
+    );
     assert_eq!(org.story(&first).len(), 2);
 }
 
@@ -95,7 +113,10 @@ fn i3_expired_chatroom_receives_and_answers(org: &Org) {
     let second = org.expired_affiliate(PHONE, W1);
     assert_ne!(first, second);
     let routed = org.routed(PHONE, W1);
-    has(&routed, json!({"chatroom_id": second, "chatroom_status": "EXPIRED", "route": {"reason": "EXPIRED", "rule": "I3", "auto_reply": "SENT"}}));
+    has(
+        &routed,
+        json!({"chatroom_id": second, "chatroom_status": "EXPIRED", "route": {"reason": "EXPIRED", "rule": "I3", "auto_reply": "SENT"}}),
+    );
     assert_eq!(org.story(&second), ["CHATROOM_CREATED crm", "CHATROOM_EXPIRED crm"]);
 }
 
@@ -104,7 +125,10 @@ fn i3_chatrooms_left_by_a_move_are_no_candidates(org: &Org) {
     let stays = another(org, "L-2", W2);
     org.about("deactivate", &stays);
     org.upsert("L-1", OTHER_PHONE);
-    has(&org.routed(PHONE, W1), json!({"chatroom_id": stays, "route": {"candidates": [{"chatroom_id": stays}]}}));
+    has(
+        &org.routed(PHONE, W1),
+        json!({"chatroom_id": stays, "route": {"candidates": [{"chatroom_id": stays}]}}),
+    );
     org.delete("L-2");
     has(&org.unrouted(PHONE, W1), json!({"unrouted": {"reason": "NO_CONTACT"}}));
     has(&org.say(&left), json!({"code": "CHATROOM_EXPIRED"}));
@@ -113,17 +137,38 @@ fn i3_chatrooms_left_by_a_move_are_no_candidates(org: &Org) {
 fn i4_says_why_nothing_was_found(org: &Org) {
     org.settings(json!({}));
     let record = org.receive(PHONE, W1);
-    assert_eq!((record.topic, record.key.as_deref()), (UNROUTED, Some(format!("{}:{PHONE}", org.id).as_str())));
-    has(&record.value, json!({"from": PHONE, "waba_phone": W1, "unrouted": {"reason": "NO_CONTACT", "rule": "I4", "crm_ids": []}}));
-    has(&org.unrouted(PHONE, "+12025550199"), json!({"unrouted": {"reason": "UNKNOWN_WABA_PHONE", "rule": "I4"}}));
+    assert_eq!(
+        (record.topic, record.key.as_deref()),
+        (UNROUTED, Some(format!("{}:{PHONE}", org.id).as_str()))
+    );
+    has(
+        &record.value,
+        json!({"from": PHONE, "waba_phone": W1, "unrouted": {"reason": "NO_CONTACT", "rule": "I4", "crm_ids": []}}),
+    );
+    has(
+        &org.unrouted(PHONE, "+12025550199"),
+        json!({"unrouted": {"reason": "UNKNOWN_WABA_PHONE", "rule": "I4"}}),
+    );
     org.contact("L-1", PHONE);
-    has(&org.unrouted(PHONE, W1), json!({"unrouted": {"reason": "NO_CHATROOM", "crm_ids": ["L-1"]}}));
+    has(
+        &org.unrouted(PHONE, W1),
+        json!({"unrouted": {"reason": "NO_CHATROOM", "crm_ids": ["L-1"]}}),
+    );
 }
 
 fn i4_unknown_org(org: &Org) {
-    has(&org.unrouted(PHONE, W1), json!({"unrouted": {"reason": "UNKNOWN_ORG", "settings_version": null}}));
-    has(&org.upsert("L-1", PHONE), json!({"status": "REFUSED", "code": "UNKNOWN_ORG"}));
-    has(&org.say("abc-0190cdd1-7aa5-5c5b-8f9e-0123456789ab"), json!({"status": "REFUSED", "code": "UNKNOWN_ORG"}));
+    has(
+        &org.unrouted(PHONE, W1),
+        json!({"unrouted": {"reason": "UNKNOWN_ORG", "settings_version": null}}),
+    );
+    has(
+        &org.upsert("L-1", PHONE),
+        json!({"status": "REFUSED", "code": "UNKNOWN_ORG"}),
+    );
+    has(
+        &org.say("abc-0190cdd1-7aa5-5c5b-8f9e-0123456789ab"),
+        json!({"status": "REFUSED", "code": "UNKNOWN_ORG"}),
+    );
     org.settings(json!({}));
     org.contact("L-1", PHONE);
 }
@@ -131,22 +176,40 @@ fn i4_unknown_org(org: &Org) {
 fn i5_the_pair_comes_first_in_each_rule(org: &Org) {
     let here = room(org);
     let there = another(org, "L-2", W2);
-    has(&org.routed(PHONE, W1), json!({"chatroom_id": here, "route": {"reason": "ACTIVE"}}));
+    has(
+        &org.routed(PHONE, W1),
+        json!({"chatroom_id": here, "route": {"reason": "ACTIVE"}}),
+    );
     org.about("deactivate", &here);
     org.about("deactivate", &there);
-    has(&org.routed(PHONE, W1), json!({"chatroom_id": here, "route": {"reason": "REACTIVATED"}}));
+    has(
+        &org.routed(PHONE, W1),
+        json!({"chatroom_id": here, "route": {"reason": "REACTIVATED"}}),
+    );
     org.about("deactivate", &here);
-    has(&org.routed(PHONE, W3), json!({"chatroom_id": here, "waba_phone": W1, "received_on": W3, "route": {"reason": "REACTIVATED"}}));
+    has(
+        &org.routed(PHONE, W3),
+        json!({"chatroom_id": here, "waba_phone": W1, "received_on": W3, "route": {"reason": "REACTIVATED"}}),
+    );
 }
 
 fn i5_scope_pair_keeps_to_the_pair(org: &Org) {
     let room = room(org);
     org.settings(json!({"inbound_scope": "PAIR"}));
-    has(&org.unrouted(PHONE, W2), json!({"unrouted": {"reason": "NO_CHATROOM", "crm_ids": ["L-1"]}}));
-    has(&org.routed(PHONE, W1), json!({"chatroom_id": room, "route": {"candidates": [{"chatroom_id": room}]}}));
+    has(
+        &org.unrouted(PHONE, W2),
+        json!({"unrouted": {"reason": "NO_CHATROOM", "crm_ids": ["L-1"]}}),
+    );
+    has(
+        &org.routed(PHONE, W1),
+        json!({"chatroom_id": room, "route": {"candidates": [{"chatroom_id": room}]}}),
+    );
     let second = another(org, "L-2", W2);
     org.about("deactivate", &second);
-    has(&org.routed(PHONE, W2), json!({"chatroom_id": second, "route": {"reason": "REACTIVATED"}}));
+    has(
+        &org.routed(PHONE, W2),
+        json!({"chatroom_id": second, "route": {"reason": "REACTIVATED"}}),
+    );
 }
 
 fn i6_latest_is_by_status_change_then_message(org: &Org) {
@@ -187,7 +250,10 @@ fn i8_a_message_from_the_future_counts_from_now(org: &Org) {
     let room = org.room("L-1", W1);
     org.deliver(message(PHONE, W1).sent_at(now() + DAY * 10));
     org.ahead();
-    has(&org.say(&room), json!({"code": "CHATROOM_DEACTIVATED", "chatroom": {"since": (start + DAY).to_string()}}));
+    has(
+        &org.say(&room),
+        json!({"code": "CHATROOM_DEACTIVATED", "chatroom": {"since": (start + DAY).to_string()}}),
+    );
 }
 
 fn i9_system_messages_wake_nothing(org: &Org) {
@@ -196,15 +262,27 @@ fn i9_system_messages_wake_nothing(org: &Org) {
     org.contact("L-1", PHONE);
     let room = org.room("L-1", W1);
     org.at(now() - HOUR * 12);
-    has(&org.deliver(message(PHONE, W1).system()).value, json!({"chatroom_id": room, "route": {"reason": "ACTIVE"}}));
+    has(
+        &org.deliver(message(PHONE, W1).system()).value,
+        json!({"chatroom_id": room, "route": {"reason": "ACTIVE"}}),
+    );
     org.ahead();
     let appended = org.deliver(message(PHONE, W1).system());
-    has(&appended.value, json!({"chatroom_id": room, "chatroom_status": "DEACTIVATED", "route": {"reason": "DEACTIVATED", "auto_reply": null}}));
-    assert_eq!(org.story(&room), ["CHATROOM_CREATED crm", "CHATROOM_DEACTIVATED inactivity"]);
+    has(
+        &appended.value,
+        json!({"chatroom_id": room, "chatroom_status": "DEACTIVATED", "route": {"reason": "DEACTIVATED", "auto_reply": null}}),
+    );
+    assert_eq!(
+        org.story(&room),
+        ["CHATROOM_CREATED crm", "CHATROOM_DEACTIVATED inactivity"]
+    );
     org.at(long_ago());
     let closed = org.expired_affiliate(OTHER_PHONE, W1);
     let answered = org.deliver(message(OTHER_PHONE, W1).system());
-    has(&answered.value, json!({"chatroom_id": closed, "route": {"reason": "EXPIRED", "auto_reply": "NOT_A_PERSON"}}));
+    has(
+        &answered.value,
+        json!({"chatroom_id": closed, "route": {"reason": "EXPIRED", "auto_reply": "NOT_A_PERSON"}}),
+    );
 }
 
 fn i9_reactions_count(org: &Org) {
@@ -212,10 +290,16 @@ fn i9_reactions_count(org: &Org) {
     org.about("deactivate", &room);
     let mut reaction = message(PHONE, W1);
     reaction.body = json!({"type": "reaction", "reaction": {"message_id": "wamid.x", "emoji": "\u{1F44D}"}});
-    has(&org.deliver(reaction.clone()).value, json!({"chatroom_id": room, "route": {"reason": "REACTIVATED"}}));
+    has(
+        &org.deliver(reaction.clone()).value,
+        json!({"chatroom_id": room, "route": {"reason": "REACTIVATED"}}),
+    );
     org.about("deactivate", &room);
     reaction.body = json!({"type": "unsupported", "errors": [{"code": 131_051}]});
-    has(&org.deliver(reaction).value, json!({"chatroom_id": room, "route": {"reason": "REACTIVATED"}}));
+    has(
+        &org.deliver(reaction).value,
+        json!({"chatroom_id": room, "route": {"reason": "REACTIVATED"}}),
+    );
 }
 
 fn i10_a_route_lists_every_candidate_best_first(org: &Org) {
@@ -224,17 +308,32 @@ fn i10_a_route_lists_every_candidate_best_first(org: &Org) {
     org.about("activate", &first);
     let active = another(org, "L-2", W3);
     let routed = org.routed(PHONE, W2);
-    let listed: Vec<&str> = routed["route"]["candidates"].as_array().into_iter().flatten().filter_map(|one| one["chatroom_id"].as_str()).collect();
+    let listed: Vec<&str> = routed["route"]["candidates"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|one| one["chatroom_id"].as_str())
+        .collect();
     assert_eq!(listed, [active.as_str(), first.as_str(), asleep.as_str()]);
-    has(&routed["route"]["candidates"][2], json!({"crm_id": "L-1", "waba_phone": W2, "status": "DEACTIVATED"}));
-    assert_eq!(instant(&routed["route"]["candidates"][2]["since"]), instant(&org.events(&asleep)[1]["occurred_at"]));
+    has(
+        &routed["route"]["candidates"][2],
+        json!({"crm_id": "L-1", "waba_phone": W2, "status": "DEACTIVATED"}),
+    );
+    assert_eq!(
+        instant(&routed["route"]["candidates"][2]["since"]),
+        instant(&org.events(&asleep)[1]["occurred_at"])
+    );
 }
 
 fn i10_names_the_version_of_the_settings(org: &Org) {
     let room = room(org);
-    let before = org.routed(PHONE, W1)["route"]["settings_version"].as_i64().expect("a number");
+    let before = org.routed(PHONE, W1)["route"]["settings_version"]
+        .as_i64()
+        .expect("a number");
     org.settings(json!({"default_region": "IN"}));
-    let after = org.routed(PHONE, W1)["route"]["settings_version"].as_i64().expect("a number");
+    let after = org.routed(PHONE, W1)["route"]["settings_version"]
+        .as_i64()
+        .expect("a number");
     assert!(after > before, "{before} then {after}");
     assert_eq!(org.about("activate", &room)["settings_version"].as_i64(), Some(after));
     let unrouted = org.unrouted(OTHER_PHONE, W1);
@@ -251,10 +350,23 @@ fn i11_a_repeat_is_one_message(org: &Org) {
         let (repeat, _) = org.inbound(message(PHONE, W2).id("wamid.same"));
         org.send(&repeat);
     }
-    has(&org.deliver(message(PHONE, W1).system()).value, json!({"route": {"reason": "DEACTIVATED"}}));
-    let same = org.published(ROUTED).iter().filter(|record| record.text("message_id") == "wamid.same").count();
+    has(
+        &org.deliver(message(PHONE, W1).system()).value,
+        json!({"route": {"reason": "DEACTIVATED"}}),
+    );
+    let same = org
+        .published(ROUTED)
+        .iter()
+        .filter(|record| record.text("message_id") == "wamid.same")
+        .count();
     assert_eq!(same, 1);
-    assert_eq!(org.story(&room).iter().filter(|line| line.starts_with("CHATROOM_ACTIVATED")).count(), 1);
+    assert_eq!(
+        org.story(&room)
+            .iter()
+            .filter(|line| line.starts_with("CHATROOM_ACTIVATED"))
+            .count(),
+        1
+    );
 }
 
 fn i11_a_repeat_of_an_unrouted_message_can_be_routed(org: &Org) {
@@ -264,7 +376,12 @@ fn i11_a_repeat_of_an_unrouted_message_can_be_routed(org: &Org) {
     let (repeat, _) = org.inbound(message(PHONE, W1).id("wamid.same"));
     org.send(&repeat);
     org.unrouted(PHONE, W1);
-    let ids = |topic: &str| org.published(topic).iter().filter(|record| record.text("message_id") == "wamid.same").count();
+    let ids = |topic: &str| {
+        org.published(topic)
+            .iter()
+            .filter(|record| record.text("message_id") == "wamid.same")
+            .count()
+    };
     assert_eq!(ids(UNROUTED), 1, "still nowhere to go: published once");
     org.contact("L-1", PHONE);
     let room = org.room("L-1", W1);
@@ -275,7 +392,10 @@ fn i11_a_repeat_of_an_unrouted_message_can_be_routed(org: &Org) {
     org.routed(PHONE, W1);
     assert_eq!((ids(UNROUTED), ids(ROUTED)), (1, 1));
     let routed = org.published(ROUTED);
-    has(&routed[0].value, json!({"message_id": "wamid.same", "chatroom_id": room}));
+    has(
+        &routed[0].value,
+        json!({"message_id": "wamid.same", "chatroom_id": room}),
+    );
 }
 
 fn i11_an_id_is_forgotten_in_time(org: &Org) {
@@ -285,6 +405,10 @@ fn i11_an_id_is_forgotten_in_time(org: &Org) {
     let (repeat, _) = org.inbound(message(PHONE, W1).id("wamid.same"));
     org.send(&repeat);
     org.routed(PHONE, W1);
-    let same = org.published(ROUTED).iter().filter(|record| record.text("message_id") == "wamid.same").count();
+    let same = org
+        .published(ROUTED)
+        .iter()
+        .filter(|record| record.text("message_id") == "wamid.same")
+        .count();
     assert_eq!(same, 2);
 }
