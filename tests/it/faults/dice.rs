@@ -9,6 +9,10 @@ impl Dice {
         let given = std::env::var("IT_SEED").ok().and_then(|text| text.parse().ok());
         let seed = given.unwrap_or_else(|| jiff::Timestamp::now().as_microsecond().unsigned_abs());
         eprintln!("IT_SEED={seed} repeats this stream");
+        Dice::of(seed)
+    }
+
+    pub fn of(seed: u64) -> Dice {
         Dice(seed)
     }
 

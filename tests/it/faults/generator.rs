@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 const PHONES: usize = 8;
-const CONTACTS: usize = 12;
 
 /// An org of the stream, and what it is about to exercise.
 pub struct OrgPlan {
@@ -19,6 +18,7 @@ pub struct OrgPlan {
     pub settings: Value,
     /// Erasure forgets what a counter of replies or a repeat would need, so it is exercised apart from them.
     pub erases: bool,
+    pub erased: Vec<String>,
 }
 
 pub struct Generator {
@@ -42,9 +42,9 @@ struct Round<'a> {
 }
 
 impl Generator {
-    pub fn new(orgs: Vec<OrgPlan>) -> Generator {
+    pub fn new(orgs: Vec<OrgPlan>, dice: Dice) -> Generator {
         Generator {
-            dice: Dice::new(),
+            dice,
             orgs,
             counter: 0,
             heard: HashMap::new(),
@@ -160,12 +160,12 @@ impl Generator {
 
     /// Commands of one contact that lives here, or of one that lives nowhere yet. A move takes the other phone too.
     fn contact_commands(&mut self, round: &mut Round, phone: &str) -> (&'static str, String, Vec<Value>) {
-        let crm_ids = (0..CONTACTS).map(|number| format!("L-{number}"));
-        let able: Vec<String> = crm_ids
-            .filter(|crm_id| round.homes.get(crm_id).is_none_or(|home| home == phone) && !round.taken.contains(crm_id))
-            .collect();
-        let Some(crm_id) = self.dice.pick(&able).cloned() else {
-            return (INBOUND, phone.to_owned(), self.messages(round, phone));
+        let living = round.homes.iter().filter(|(_, home)| *home == phone);
+        let mut able: Vec<String> = living.map(|(crm_id, _)| crm_id.clone()).collect();
+        able.extend(self.gone(round));
+        let crm_id = match self.dice.pick(&able).cloned() {
+            Some(crm_id) if !self.dice.one_in(3) => crm_id,
+            _ => self.unique("L"),
         };
         round.taken.insert(crm_id.clone());
         let mut values = vec![self.upsert(round, &crm_id, phone)];
@@ -191,13 +191,21 @@ impl Generator {
         (CRM, crm_id, values)
     }
 
+    /// An erased contact, now and then.
+    fn gone(&mut self, round: &Round) -> Option<String> {
+        let erased = &self.orgs[round.org].erased;
+        let crm_id = self.dice.pick(erased).cloned()?;
+        (self.dice.one_in(5) && !round.taken.contains(&crm_id)).then_some(crm_id)
+    }
+
     fn upsert(&mut self, round: &Round, crm_id: &str, phone: &str) -> Value {
         let mut value = json!({
             "type": "contact.upsert", "request_id": self.unique("r"), "crm_id": crm_id, "phone": phone,
             "first_name": format!("Name {}", self.dice.roll(3)), "by_api": self.dice.one_in(4),
         });
         if self.dice.one_in(3) {
-            let age = DAY - MINUTE * (self.dice.roll(8) as i32);
+            let days = DAY * (1 + self.dice.roll(2) as i32);
+            let age = days - MINUTE * (self.dice.roll(8) as i32);
             value["created_at"] = json!((round.at - age).to_string());
         }
         value
@@ -229,6 +237,7 @@ impl Generator {
     fn erase(&mut self, round: &Round, crm_id: &str) -> Value {
         self.heard.retain(|(org, _), _| *org != round.org);
         self.said.retain(|(org, _), _| *org != round.org);
+        self.orgs[round.org].erased.push(crm_id.to_owned());
         json!({"type": "contact.delete", "request_id": self.unique("r"), "crm_id": crm_id})
     }
 

@@ -15,7 +15,7 @@ fn three_processes_publish_what_the_model_says() {
         ..Plan::new("three")
     });
     let mut stream = Stream::start(&world);
-    stream.play(&mut world, 40, |_, _| {});
+    stream.play_yesterday(&mut world, 40, |_, _| {});
     stream.to_today(&world, 40);
     stream.play(&mut world, 40, |_, _| {});
     stream.finish(&mut world);
@@ -45,7 +45,7 @@ fn processes_that_are_killed_lose_nothing_and_repeat_nothing() {
         }
     };
     let mut stream = Stream::start(&world);
-    stream.play(&mut world, 12, strike);
+    stream.play_yesterday(&mut world, 12, strike);
     stream.to_today(&world, 12);
     stream.play(&mut world, 12, strike);
     world.await_ready();
@@ -60,7 +60,7 @@ fn a_process_that_stood_still_is_fenced() {
         ..Plan::new("stop")
     });
     let mut stream = Stream::start(&world);
-    stream.play(&mut world, 5, |_, _| {});
+    stream.play_yesterday(&mut world, 5, |_, _| {});
     stream.to_today(&world, 10);
     stream.play(&mut world, 10, |round, world| match round {
         // Longer than the session's time: the other takes over, and this one wakes up in another generation.
@@ -106,7 +106,7 @@ fn inputs_may_have_any_number_of_partitions() {
         ..Plan::new("odd")
     });
     let mut stream = Stream::start(&world);
-    stream.play(&mut world, 20, |_, _| {});
+    stream.play_yesterday(&mut world, 20, |_, _| {});
     stream.to_today(&world, 20);
     stream.play(&mut world, 20, |_, _| {});
     stream.finish(&mut world);

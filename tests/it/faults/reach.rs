@@ -1,5 +1,6 @@
 //! The random stream is worth playing: it reaches the outcomes that the rules know. Needs no services.
 
+use super::dice::Dice;
 use super::generator::Generator;
 use super::stream::orgs;
 use crate::harness::topics::{LIFECYCLE, RESULTS, ROUTED, SETTINGS, UNROUTED};
@@ -11,7 +12,7 @@ use std::collections::BTreeMap;
 
 #[test]
 fn the_stream_reaches_what_the_rules_know() {
-    let mut generator = Generator::new(orgs());
+    let mut generator = Generator::new(orgs(), Dice::of(7));
     let mut model = Model::default();
     let mut outs = Vec::new();
     let start = now();
@@ -20,7 +21,7 @@ fn the_stream_reaches_what_the_rules_know() {
         outs.extend(play(
             &mut model,
             &mut generator,
-            start - DAY - MINUTE * 4 + SECOND * 8 * round,
+            start - DAY - MINUTE * 4 + SECOND * 5 * round,
         ));
     }
     outs.extend(put(&mut model, &generator, 1, start + SECOND));
@@ -70,7 +71,7 @@ fn put(model: &mut Model, generator: &Generator, days: i64, effective: Timestamp
         let mut value = org.settings.clone();
         merge(
             &mut value,
-            json!({"deactivate_after_days": days, "expire_after_days": days}),
+            json!({"deactivate_after_days": days, "expire_after_days": days + 1}),
         );
         model.judge(&In {
             topic: SETTINGS,

@@ -24,7 +24,7 @@ fn a_flushed_redis_is_built_again() {
         }
     };
     let mut stream = Stream::start(&world);
-    stream.play(&mut world, 12, strike);
+    stream.play_yesterday(&mut world, 12, strike);
     stream.to_today(&world, 12);
     stream.play(&mut world, 12, strike);
     stream.finish(&mut world);
@@ -45,7 +45,7 @@ fn a_redis_that_went_away_is_waited_for() {
         }
     };
     let mut stream = Stream::start(&world);
-    stream.play(&mut world, 8, strike);
+    stream.play_yesterday(&mut world, 8, strike);
     stream.to_today(&world, 8);
     stream.play(&mut world, 8, strike);
     world.await_ready();

@@ -1,5 +1,6 @@
 //! Plays a random stream on a world and on the model side by side, and judges the world by its committed outputs.
 
+use super::dice::Dice;
 use super::generator::{Generator, OrgPlan};
 use crate::harness::client::Input;
 use crate::harness::log::Record;
@@ -28,20 +29,26 @@ pub struct Stream {
 impl Stream {
     pub fn start(world: &World) -> Stream {
         let mut stream = Stream {
-            generator: Generator::new(orgs()),
+            generator: Generator::new(orgs(), Dice::new()),
             model: Model::default(),
             wanted: Vec::new(),
             requests: BTreeMap::new(),
             dead: Vec::new(),
             settings: 0,
             at: now() - DAY - MINUTE * 4,
-            step: SECOND * 8,
+            step: SECOND,
         };
         stream.put_days(world, 30);
         stream
     }
 
-    /// Rounds of yesterday: nothing is due. `fault` strikes after the records of a round are sent, and before any of
+    /// Rounds of yesterday, when nothing was due: they end where half of what they leave is due today.
+    pub fn play_yesterday(&mut self, world: &mut World, rounds: usize, fault: impl FnMut(usize, &mut World)) {
+        self.step = MINUTE * 5 / (rounds.max(1) as i32);
+        self.play(world, rounds, fault);
+    }
+
+    /// `fault` strikes after the records of a round are sent, and before any of
     /// their outcomes is awaited.
     pub fn play(&mut self, world: &mut World, rounds: usize, mut fault: impl FnMut(usize, &mut World)) {
         for round in 0..rounds {
@@ -69,7 +76,7 @@ impl Stream {
             let mut value = plan.settings.clone();
             merge(
                 &mut value,
-                json!({"org_id": id, "request_id": request_id, "deactivate_after_days": days, "expire_after_days": days}),
+                json!({"org_id": id, "request_id": request_id, "deactivate_after_days": days, "expire_after_days": days + 1}),
             );
             let sent = now();
             world
@@ -219,6 +226,7 @@ pub fn orgs() -> Vec<OrgPlan> {
             id: format!("org-{number}"),
             settings,
             erases: number == 1,
+            erased: Vec::new(),
         }
     };
     vec![
