@@ -18,8 +18,8 @@ pub struct Held {
     pub text: Arc<str>,
     /// The phone's home has said that the contact stands there.
     pub attached: bool,
-    /// Upserts passed on to the phone's home and not answered yet.
-    pub upserts_in_flight: u32,
+    /// Steps passed on to the phone's home and not answered yet: an upsert among them may still make it stand there.
+    pub in_flight: u32,
 }
 
 /// What makes the commands of a contact wait.

@@ -1,5 +1,6 @@
 //! A judgement in the making: reads through to the view, holds what is written and what follows, in order.
 
+use super::archive;
 use super::directory::{ChatroomRecord, Directory, OrgRecord};
 use super::effect::{Consequence, Effect, Source};
 use super::entry::Entry;
@@ -51,7 +52,18 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// A copy to change and `put` back; a new one where there is none.
+    /// Makes sure that all these have been read, so that they are asked for at once.
+    pub fn load_all(&self, keys: &[Key]) -> Result<(), Needs> {
+        let missing = keys.iter().filter_map(|key| self.load(key).err());
+        let missing: Vec<Key> = missing.flat_map(|needs| needs.0).collect();
+        if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(Needs(missing))
+        }
+    }
+
+    /// A copy to change and `put_entry` back; a new one where there is none.
     pub fn entry(&self, key: &Key) -> Result<Entry, Needs> {
         Ok(match self.load(key)?.as_deref() {
             Some(Record::Entry(entry)) => entry.clone(),
@@ -78,6 +90,15 @@ impl<'a> Draft<'a> {
             Some(Record::Org(record)) => record.clone(),
             _ => OrgRecord::default(),
         })
+    }
+
+    /// The one door for entries: what is too old for one is archived on the way.
+    pub fn put_entry(&mut self, key: &Key, mut entry: Entry) -> Result<(), Needs> {
+        if let Key::Phone(org, phone) = key {
+            archive::settle(&mut entry, org, *phone, self)?;
+        }
+        self.put(key.clone(), Record::Entry(entry));
+        Ok(())
     }
 
     /// Writes a whole record; a later write of the same key replaces it.
@@ -110,8 +131,17 @@ impl<'a> Draft<'a> {
         });
     }
 
+    /// The judgement, without what would only be written as it stands already.
     #[must_use]
-    pub fn finish(self) -> Judgement {
+    pub fn finish(mut self) -> Judgement {
+        let view = self.view;
+        self.judgement
+            .writes
+            .retain(|(key, record)| match (view.get(key), record) {
+                (Known::Here(old), Some(new)) => *old != *new,
+                (Known::Absent, None) => false,
+                _ => true,
+            });
         self.judgement
     }
 }

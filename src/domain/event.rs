@@ -140,7 +140,8 @@ pub enum Step {
         command: Command,
         phone: Phone,
     },
-    /// To the phone's home: a repeat; only answered, with the state as it is now (K2).
+    /// A repeat; only answered, with the state as it is now (K2). To the home of the chatroom that the first answer was
+    /// about, which may stand under a phone that the contact has left; else to the phone's.
     Repeat {
         command: Command,
         phone: Phone,
@@ -205,6 +206,17 @@ impl What {
     }
 }
 
+impl Inbound {
+    /// The key at whose home the message is judged: its sender's.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        match &self.from {
+            Sender::Phone(phone) => Key::Phone(self.org.clone(), phone.canonical),
+            Sender::User(user) => Key::User(self.org.clone(), user.clone()),
+        }
+    }
+}
+
 impl Command {
     /// The key at whose home the command is judged first.
     #[must_use]
@@ -223,12 +235,33 @@ impl Command {
 }
 
 impl Step {
+    /// The command that the step is of; the answers to the directory carry none.
+    #[must_use]
+    pub fn command(&self) -> Option<&Command> {
+        match self {
+            Self::Upsert { command, .. }
+            | Self::BadPhone { command, .. }
+            | Self::CreateChatroom { command, .. }
+            | Self::Repeat { command, .. }
+            | Self::Leave { command, .. }
+            | Self::Attach { command, .. }
+            | Self::Detach { command, .. }
+            | Self::Stay { command, .. }
+            | Self::Erase { command, .. } => Some(command),
+            Self::Done { .. } | Self::Erased { .. } => None,
+        }
+    }
+
     /// The key at whose home the step is judged.
     #[must_use]
     pub fn key(&self, org: &OrgId) -> Key {
         match self {
             Self::Upsert { phone, .. } => Key::Phone(org.clone(), phone.canonical),
             Self::Attach { to, .. } => Key::Phone(org.clone(), to.canonical),
+            Self::Repeat {
+                first: Answer { chatroom: Some(id), .. },
+                ..
+            } => Key::Chatroom(org.clone(), (*id).into()),
             Self::BadPhone { phone, .. }
             | Self::CreateChatroom { phone, .. }
             | Self::Repeat { phone, .. }
@@ -246,10 +279,7 @@ impl Body {
     #[must_use]
     pub fn key(&self) -> Key {
         match self {
-            Self::Inbound(inbound) => match &inbound.from {
-                Sender::Phone(phone) => Key::Phone(inbound.org.clone(), phone.canonical),
-                Sender::User(user) => Key::User(inbound.org.clone(), user.clone()),
-            },
+            Self::Inbound(inbound) => inbound.key(),
             Self::Command(command) => command.key(),
             Self::Step(org, step) => step.key(org),
             Self::Sweep(org, phone) => Key::Phone(org.clone(), *phone),

@@ -47,6 +47,14 @@ pub struct Content {
     pub inbound_scope: InboundScope,
 }
 
+impl Content {
+    /// Whether this is one of the org's own WABA phones now (R5).
+    #[must_use]
+    pub fn registers(&self, phone: Phone) -> bool {
+        self.waba_phones.iter().any(|waba| waba.phone == phone)
+    }
+}
+
 /// From `at` on these days were in force, until the next change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DaysChange {

@@ -1,0 +1,14 @@
+//! The rules as tables: a row is a case, named by its rule, and goes through one helper.
+
+mod archive;
+mod cases;
+mod commands;
+pub mod harness;
+mod homes;
+mod invariants;
+mod memory;
+mod properties;
+mod routing;
+mod script;
+mod text;
+mod timers;
