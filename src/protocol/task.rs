@@ -201,6 +201,7 @@ impl Task {
                     records,
                 }));
                 actions.push(Action::Resume(at));
+                actions.push(Action::SweepForeign(self.life.partition));
             }
         }
         actions

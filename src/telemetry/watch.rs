@@ -1,6 +1,7 @@
 //! One event, one place: what a worker reports is logged, counted and told to the health checks here, and nowhere else.
 
 use super::metrics::Metrics;
+use super::settled::Settled;
 use super::metrics::{Duplicate, IndexCall, IndexOutcome, RestoreCause, TransactionOutcome, TransactionPhase};
 use crate::health::{Answer, Partition as Health, Worker};
 use crate::judging::{Count, Tally};
@@ -16,6 +17,7 @@ const SAY_AGAIN: Duration = Duration::from_secs(30);
 /// One worker's.
 pub struct Watch {
     metrics: Arc<Metrics>,
+    settled: Arc<Settled>,
     health: Arc<Worker>,
     said: Mutex<Vec<(&'static str, Instant)>>,
     overlay_bytes: AtomicI64,
@@ -23,9 +25,10 @@ pub struct Watch {
 
 impl Watch {
     #[must_use]
-    pub fn new(metrics: Arc<Metrics>, health: Arc<Worker>) -> Self {
+    pub fn new(metrics: Arc<Metrics>, settled: Arc<Settled>, health: Arc<Worker>) -> Self {
         Self {
             metrics,
+            settled,
             health,
             said: Mutex::default(),
             overlay_bytes: AtomicI64::new(0),
@@ -133,6 +136,10 @@ impl Watch {
                 .end_to_end
                 .observe((now - timestamp).max(0) as f64 / 1_000.0);
         }
+        if let Some(latest) = tally.due.iter().map(|due| now - due.0).max() {
+            self.metrics.lag.timers_due_late.set(latest.max(0) as f64 / 1_000.0);
+        }
+        self.settled.put(&tally.settled);
         tally.counts.iter().for_each(|count| self.count(*count));
     }
 

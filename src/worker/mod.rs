@@ -1,6 +1,7 @@
 //! A worker: one OS thread with its consumer and its producer, which feeds events to the protocol and performs its actions.
 //! It decides nothing: what to do stands in `protocol`, and this file is the loop.
 
+mod indexing;
 mod perform;
 pub mod recovery;
 pub mod settings;
