@@ -235,6 +235,23 @@ impl Command {
 }
 
 impl Step {
+    /// The command that the step is of; the answers to the directory carry none.
+    #[must_use]
+    pub fn command(&self) -> Option<&Command> {
+        match self {
+            Self::Upsert { command, .. }
+            | Self::BadPhone { command, .. }
+            | Self::CreateChatroom { command, .. }
+            | Self::Repeat { command, .. }
+            | Self::Leave { command, .. }
+            | Self::Attach { command, .. }
+            | Self::Detach { command, .. }
+            | Self::Stay { command, .. }
+            | Self::Erase { command, .. } => Some(command),
+            Self::Done { .. } | Self::Erased { .. } => None,
+        }
+    }
+
     /// The key at whose home the step is judged.
     #[must_use]
     pub fn key(&self, org: &OrgId) -> Key {

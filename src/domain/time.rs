@@ -9,6 +9,9 @@ pub const MINUTE_MS: i64 = 60 * SECOND_MS;
 pub const HOUR_MS: i64 = 60 * MINUTE_MS;
 pub const DAY_MS: i64 = 24 * HOUR_MS;
 
+/// WhatsApp began in 2009: what claims to be older has a wrong clock.
+pub const YEAR_2009: Instant = Instant(1_230_768_000_000);
+
 impl Instant {
     /// Later by that many milliseconds; saturates, since a wrong clock must not panic.
     #[must_use]

@@ -1,0 +1,72 @@
+//! CloudEvents 1.0 in binary mode: the headers of every output. The same cause always gives the same `ce_id`, so that a
+//! consumer can drop what it has seen.
+
+use super::instant;
+use super::origin::NAMESPACE;
+use super::record::{OutHeader, RawRecord, TopicKind};
+use crate::domain::effect::Source;
+use crate::domain::ids::OrgId;
+use crate::domain::time::Instant;
+use std::borrow::Cow;
+use uuid::Uuid;
+
+const SOURCE: &str = "/chatroom-router";
+/// W3C trace context, passed on as it came.
+const TRACE: [&str; 2] = ["traceparent", "tracestate"];
+
+/// What an output is about.
+pub struct Subject<'a> {
+    pub kind: &'static str,
+    pub name: Cow<'a, str>,
+    pub time: Instant,
+}
+
+/// Makes the ids of one event's outputs, in order: the same type about the same subject twice gets two ids.
+#[derive(Debug, Default)]
+pub struct Ordinals(Vec<Uuid>);
+
+impl Ordinals {
+    /// UUIDv5 of the cause (the record's first position, or the timer: org and due instant), topic, type, subject and
+    /// ordinal. So what a sweep publishes has the id that it has when a message comes first.
+    pub fn id(&mut self, source: &Source, org: &OrgId, topic: TopicKind, subject: &Subject<'_>) -> Uuid {
+        let cause = match source {
+            Source::Record(cause) => cause.seed.to_string(),
+            Source::Timer(due) => format!("{org}@{}", due.0),
+        };
+        // No id holds a control character, so the parts can't run together.
+        let name = format!(
+            "{cause}\n{}\n{}\n{}\n",
+            topic.default_name(),
+            subject.kind,
+            subject.name
+        );
+        let first = Uuid::new_v5(&NAMESPACE, format!("{name}0").as_bytes());
+        let ordinal = self.0.iter().filter(|known| **known == first).count();
+        self.0.push(first);
+        match ordinal {
+            0 => first,
+            _ => Uuid::new_v5(&NAMESPACE, format!("{name}{ordinal}").as_bytes()),
+        }
+    }
+}
+
+pub fn headers(id: Uuid, subject: &Subject<'_>, cause: Option<&RawRecord<'_>>) -> Vec<OutHeader> {
+    let fixed = |name: &'static str, value: &'static str| (Cow::Borrowed(name), Some(Cow::Borrowed(value.as_bytes())));
+    let made = |name: &'static str, value: String| (Cow::Borrowed(name), Some(Cow::Owned(value.into_bytes())));
+    let mut headers = Vec::with_capacity(9);
+    headers.extend([
+        fixed("ce_specversion", "1.0"),
+        made("ce_id", id.to_string()),
+        fixed("ce_type", subject.kind),
+        fixed("ce_source", SOURCE),
+        made("ce_time", instant::format(subject.time)),
+        made("ce_subject", subject.name.clone().into_owned()),
+        fixed("content-type", "application/json"),
+    ]);
+    for name in TRACE {
+        if let Some(value) = cause.and_then(|record| record.header(name)) {
+            headers.push((Cow::Borrowed(name), Some(Cow::Owned(value.to_vec()))));
+        }
+    }
+    headers
+}

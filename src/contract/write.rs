@@ -1,0 +1,49 @@
+//! Writing JSON: phones, ids, instants and words of the domain as the contracts spell them, fields in their order.
+
+use super::instant;
+use super::words::Word;
+use crate::domain::ids::{ChatroomId, CrmId};
+use crate::domain::phone::Phone;
+use crate::domain::time::Instant;
+use serde::{Serialize, Serializer};
+
+/// Anything by its Display: ids, and phones in E.164 with `+`.
+pub struct Shown<T>(pub T);
+
+impl<T: std::fmt::Display> Serialize for Shown<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+/// RFC 3339, UTC.
+pub struct Utc(pub Instant);
+
+impl Serialize for Utc {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&instant::format(self.0))
+    }
+}
+
+/// A value by its word.
+pub struct As<T>(pub T);
+
+impl<T: Word> Serialize for As<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.word())
+    }
+}
+
+/// A chatroom without a contact is an affiliate's.
+#[must_use]
+pub fn chatroom_kind(crm_id: Option<&CrmId>) -> &'static str {
+    if crm_id.is_some() { "CONTACT" } else { "AFFILIATE" }
+}
+
+#[must_use]
+pub fn crm_ids(ids: &[CrmId]) -> Vec<&str> {
+    ids.iter().map(CrmId::as_str).collect()
+}
+
+pub type Id = Shown<ChatroomId>;
+pub type E164 = Shown<Phone>;

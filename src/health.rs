@@ -1,0 +1,331 @@
+//! What each worker last said of itself: whether its loop turns, what it owns, who answers it. Writing is cheap and
+//! never waits for a reader; judging is left to whoever asks.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A loop that did not turn for so long is stuck: every call that it makes has a shorter time-out, and is made again.
+pub const HEARTBEAT_DEADLINE: Duration = Duration::from_secs(60);
+
+/// The health of all workers. Shared; the workers write, the admin server reads.
+pub struct Health {
+    start: Instant,
+    workers: Mutex<Vec<Arc<Worker>>>,
+}
+
+/// One worker's part.
+pub struct Worker {
+    start: Instant,
+    /// Milliseconds from `start` to the loop's last turn.
+    turned: AtomicU64,
+    said: Mutex<Said>,
+}
+
+#[derive(Debug, Clone)]
+struct Said {
+    stage: Stage,
+    partitions: BTreeMap<i32, Partition>,
+    kafka: Answer,
+    index: Answer,
+}
+
+/// How far a worker has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Waits for its first assignment.
+    Joining,
+    Assigned,
+    Draining,
+    /// Its loop has ended as it should.
+    Ended,
+}
+
+/// A partition that a worker owns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Partition {
+    /// Changelog offsets still to replay.
+    Restoring(u64),
+    Running,
+    /// Waits, and goes on by itself; why.
+    Paused(String),
+    /// Needs somebody; why, and what to do.
+    Stopped(String),
+}
+
+/// Whether a service answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Not asked yet.
+    Unknown,
+    Yes,
+    No(String),
+}
+
+/// One line of a report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    pub name: &'static str,
+    pub fine: bool,
+    pub reason: String,
+}
+
+/// What a probe is told: fine if all its parts are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report(pub Vec<Part>);
+
+impl Report {
+    #[must_use]
+    pub fn is_fine(&self) -> bool {
+        self.0.iter().all(|part| part.fine)
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|Part { name, fine, reason }| {
+            let mark = if *fine { "ok  " } else { "wait" };
+            writeln!(f, "{mark} {name}: {reason}")
+        })
+    }
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Health {
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            start: Instant::now(),
+            workers: Mutex::default(),
+        }
+    }
+
+    /// A further worker, which from now on has to turn.
+    pub fn add_worker(&self) -> Arc<Worker> {
+        let worker = Arc::new(Worker::new(self.start));
+        worker.beat();
+        locked(&self.workers).push(Arc::clone(&worker));
+        worker
+    }
+
+    /// Do the loops turn?
+    #[must_use]
+    pub fn live(&self, now: Instant) -> Report {
+        let workers = locked(&self.workers).clone();
+        let parts = workers
+            .iter()
+            .enumerate()
+            .filter(|(_, worker)| worker.stage() != Stage::Ended);
+        Report(parts.map(|(number, worker)| worker.turns(number, now)).collect())
+    }
+
+    /// Assigned, restored, and do Kafka and Redis answer?
+    #[must_use]
+    pub fn ready(&self) -> Report {
+        let workers = locked(&self.workers).clone();
+        let said: Vec<Said> = workers.iter().map(|worker| locked(&worker.said).clone()).collect();
+        Report(vec![
+            assigned(&said),
+            restored(&said),
+            answers("kafka", said.iter().map(|said| &said.kafka)),
+            answers("index", said.iter().map(|said| &said.index)),
+        ])
+    }
+}
+
+impl Worker {
+    fn new(start: Instant) -> Self {
+        Self {
+            start,
+            turned: AtomicU64::new(0),
+            said: Mutex::new(Said {
+                stage: Stage::Joining,
+                partitions: BTreeMap::new(),
+                kafka: Answer::Unknown,
+                index: Answer::Unknown,
+            }),
+        }
+    }
+
+    /// The loop turned.
+    pub fn beat(&self) {
+        self.beat_at(Instant::now());
+    }
+
+    fn beat_at(&self, now: Instant) {
+        let since = now.saturating_duration_since(self.start).as_millis();
+        self.turned
+            .store(u64::try_from(since).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// The group has answered; with how many partitions shows from [`Worker::partition`].
+    pub fn assigned(&self) {
+        locked(&self.said).stage = Stage::Assigned;
+    }
+
+    /// What became of a partition of ours.
+    pub fn partition(&self, number: i32, state: Partition) {
+        locked(&self.said).partitions.insert(number, state);
+    }
+
+    pub fn forget(&self, number: i32) {
+        locked(&self.said).partitions.remove(&number);
+    }
+
+    pub fn kafka(&self, answer: Answer) {
+        locked(&self.said).kafka = answer;
+    }
+
+    pub fn index(&self, answer: Answer) {
+        locked(&self.said).index = answer;
+    }
+
+    /// It takes nothing new.
+    pub fn draining(&self) {
+        locked(&self.said).stage = Stage::Draining;
+    }
+
+    /// Its loop has ended as it should; one that ends otherwise stays, and stops to turn.
+    pub fn ended(&self) {
+        locked(&self.said).stage = Stage::Ended;
+    }
+
+    fn stage(&self) -> Stage {
+        locked(&self.said).stage
+    }
+
+    fn turns(&self, number: usize, now: Instant) -> Part {
+        let turned = self.start + Duration::from_millis(self.turned.load(Ordering::Relaxed));
+        let ago = now.saturating_duration_since(turned);
+        Part {
+            name: "worker",
+            fine: ago <= HEARTBEAT_DEADLINE,
+            reason: format!("{number} turned {:.1} s ago", ago.as_secs_f64()),
+        }
+    }
+}
+
+/// What was said before a panic still stands.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn part(name: &'static str, faults: Vec<String>, else_fine: String) -> Part {
+    let fine = faults.is_empty();
+    let reason = if fine { else_fine } else { faults.join("; ") };
+    Part { name, fine, reason }
+}
+
+fn assigned(said: &[Said]) -> Part {
+    let fault = |(number, said): (usize, &Said)| match said.stage {
+        Stage::Assigned => None,
+        Stage::Joining => Some(format!("worker {number} waits for the group's first assignment")),
+        Stage::Draining => Some(format!("worker {number} drains")),
+        Stage::Ended => Some(format!("worker {number} has ended")),
+    };
+    let mut faults: Vec<String> = said.iter().enumerate().filter_map(fault).collect();
+    if said.is_empty() {
+        faults.push("no worker has started".to_owned());
+    }
+    let count: usize = said.iter().map(|said| said.partitions.len()).sum();
+    part("assigned", faults, format!("{count} partitions"))
+}
+
+fn restored(said: &[Said]) -> Part {
+    let fault = |(number, state): (&i32, &Partition)| match state {
+        Partition::Running => None,
+        Partition::Restoring(left) => Some(format!("partition {number} has {left} offsets to replay")),
+        Partition::Paused(why) => Some(format!("partition {number} is paused: {why}")),
+        Partition::Stopped(why) => Some(format!("partition {number} is stopped: {why}")),
+    };
+    let faults = said
+        .iter()
+        .flat_map(|said| said.partitions.iter().filter_map(fault))
+        .collect();
+    part("restored", faults, "all partitions run".to_owned())
+}
+
+fn answers<'a>(name: &'static str, answers: impl Iterator<Item = &'a Answer>) -> Part {
+    let fault = |(number, answer): (usize, &Answer)| match answer {
+        Answer::Yes => None,
+        Answer::Unknown => Some(format!("worker {number} has no answer yet")),
+        Answer::No(why) => Some(format!("worker {number}: {why}")),
+    };
+    let faults = answers.enumerate().filter_map(fault).collect();
+    part(name, faults, "answers".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn running() -> (Health, Arc<Worker>) {
+        let health = Health::new();
+        let worker = health.add_worker();
+        worker.assigned();
+        worker.partition(3, Partition::Running);
+        worker.kafka(Answer::Yes);
+        worker.index(Answer::Yes);
+        (health, worker)
+    }
+
+    #[test]
+    fn a_worker_is_ready_when_all_of_it_is() {
+        assert!(!Health::new().ready().is_fine());
+        type Step = fn(&Worker);
+        let rows: &[(Step, &str)] = &[
+            (
+                |worker| worker.partition(3, Partition::Restoring(7)),
+                "wait restored: partition 3 has 7 offsets to replay",
+            ),
+            (
+                |worker| worker.partition(4, Partition::Stopped("the marker is ahead of the changelog".into())),
+                "wait restored: partition 4 is stopped: the marker is ahead of the changelog",
+            ),
+            (
+                |worker| worker.kafka(Answer::No("no broker".into())),
+                "wait kafka: worker 0: no broker",
+            ),
+            (
+                |worker| worker.index(Answer::Unknown),
+                "wait index: worker 0 has no answer yet",
+            ),
+            (Worker::draining, "wait assigned: worker 0 drains"),
+            (|_| {}, "ok   assigned: 1 partitions"),
+        ];
+        for (step, line) in rows {
+            let (health, worker) = running();
+            assert!(health.ready().is_fine());
+            step(&worker);
+            let report = health.ready();
+            assert!(
+                report.to_string().lines().any(|found| found == *line),
+                "{line} is not in\n{report}"
+            );
+            assert_eq!(report.is_fine(), !line.starts_with("wait"), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_loop_that_does_not_turn_is_dead_until_it_does() {
+        let (health, worker) = running();
+        let later = health.start + HEARTBEAT_DEADLINE + Duration::from_secs(30);
+        assert!(!health.live(later).is_fine());
+        worker.beat_at(later);
+        assert!(health.live(later).is_fine());
+    }
+
+    #[test]
+    fn a_loop_that_ended_as_it_should_need_not_turn() {
+        let (health, worker) = running();
+        worker.ended();
+        assert!(health.live(health.start + 2 * HEARTBEAT_DEADLINE).is_fine());
+    }
+}

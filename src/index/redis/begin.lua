@@ -1,0 +1,20 @@
+#!lua
+-- Starts a build over, if the marker still names the generation that the caller saw.
+-- KEYS: the marker, the set of generations ever begun. ARGV: the generation seen or nothing; then the new build's
+-- incarnation, generation, format, offset and instant.
+-- Answers {BEGUN, marker} or {OTHER, marker}.
+local function marker()
+  return redis.call('HMGET', KEYS[1], 'incarnation', 'generation', 'format', 'offset', 'begun_at', 'applied_until')
+end
+local stands = marker()
+if stands[1] == ARGV[2] and stands[2] == ARGV[3] and stands[3] == ARGV[4] then
+  return { 'BEGUN', stands }
+end
+if (stands[2] or '') ~= ARGV[1] then
+  return { 'OTHER', stands }
+end
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'incarnation', ARGV[2], 'generation', ARGV[3], 'format', ARGV[4], 'offset', ARGV[5],
+  'begun_at', ARGV[6])
+redis.call('SADD', KEYS[2], ARGV[3])
+return { 'BEGUN', marker() }

@@ -1,0 +1,389 @@
+//! The judgement of one prepared record, and its effects as records to produce. A record that can't be judged becomes a dead
+//! letter that says so, and its command an answer: nothing is lost, and the next record goes on.
+
+use super::prepare::{Content, Prepared, raw};
+use super::tally::{Count, Tally};
+use super::{Facts, Judged, SettingsTable};
+use crate::contract::{Affiliate, Ordinals, OutRecord, RawRecord, TopicKind, dead_letter, envelope, origin, publish};
+use crate::domain::effect::{
+    Code, CommandResult, Consequence, Counted, DeadLetter, DeadReason, Effect, Passed, Source, Status,
+};
+use crate::domain::event::{Body, Cause, Command, Event, Step, Surroundings};
+use crate::domain::judge as rules;
+use crate::domain::phone::{Phone, SpelledPhone};
+use crate::domain::record::{Judgement, Key, Needs, View};
+use crate::domain::time::Instant;
+use crate::kafka::NewRecord;
+use crate::state::codec;
+use crate::state::homes::home_text;
+use crate::telemetry::metrics::{Duplicate, RecordOutcome};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// What is kept of a value that is too large even for a dead letter.
+const KEPT: usize = 64 * 1024;
+
+/// Judges. Err: read these records, and judge again.
+pub fn judge(prepared: &Prepared, facts: &Facts, view: &dyn View, table: &SettingsTable) -> Result<Judged, Needs> {
+    let mut out = Out::new(prepared, facts);
+    match &prepared.content {
+        Content::Event(event) => return judge_event(event, prepared, (facts, view, table)),
+        Content::Dead(dead) => out.dead_letter(dead),
+        Content::Away(key) => {
+            out.pass_on(key, None);
+            out.outcome(RecordOutcome::PassedOn);
+        }
+        Content::Affiliate(cause, affiliate) => {
+            let settings = table.of(&affiliate.org);
+            let content = settings.and_then(|settings| settings.content.as_ref());
+            let region = content.and_then(|content| content.default_region);
+            match (affiliate.as_ref().clone().parse(region), content) {
+                (Ok(command), _) => return judge_affiliate(command, cause, prepared, (facts, view, table)),
+                // Without settings there is no region to read it by; that the org is unknown comes first (P1).
+                (Err(_), None) => {
+                    let event = unread(cause, affiliate, prepared.decided_at);
+                    out.answer(&event, Code::UnknownOrg, None);
+                    out.outcome(RecordOutcome::Judged);
+                }
+                (Err(dead), Some(_)) => out.dead_letter(&dead),
+            }
+        }
+    }
+    Ok(out.done(Judgement::default()))
+}
+
+type World<'a> = (&'a Facts, &'a dyn View, &'a SettingsTable);
+
+fn judge_affiliate(command: Command, cause: &Cause, prepared: &Prepared, world: World<'_>) -> Result<Judged, Needs> {
+    let phone = match &command.what {
+        crate::domain::event::What::CreateAffiliate(create) => Some(create.phone),
+        _ => None,
+    };
+    let key = command.key();
+    if world.0.homes.partition_of(&key) != world.0.partition {
+        let mut out = Out::new(prepared, world.0);
+        out.pass_on(&key, phone);
+        out.outcome(RecordOutcome::PassedOn);
+        return Ok(out.done(Judgement::default()));
+    }
+    let event = Event {
+        at: prepared.decided_at,
+        cause: cause.clone(),
+        body: Body::Command(command),
+    };
+    judge_event(&event, prepared, world)
+}
+
+fn judge_event(event: &Event, prepared: &Prepared, (facts, view, table): World<'_>) -> Result<Judged, Needs> {
+    let around = Surroundings {
+        settings: table.of(event.body.org()),
+        slot: facts.homes.slot_of(&event.body.key()),
+    };
+    // A panic is a fault of ours on this one record; nothing was written, so nothing is torn.
+    let judged = catch_unwind(AssertUnwindSafe(|| rules::judge(view, event, around)));
+    let mut judgement = match judged {
+        Ok(judgement) => judgement?,
+        Err(_) => return Ok(give_up(prepared, facts, "the rules failed on this record")),
+    };
+    if let Some(why) = too_large(&judgement, facts) {
+        return Ok(give_up(prepared, facts, &why));
+    }
+    let mut out = Out::new(prepared, facts);
+    let effects = std::mem::take(&mut judgement.effects);
+    effects.iter().for_each(|effect| out.effect(effect, event));
+    if prepared.record().is_some() {
+        let repeat = effects
+            .iter()
+            .any(|effect| matches!(effect.what, Consequence::Counted(_)));
+        out.outcome(if repeat {
+            RecordOutcome::Dropped
+        } else {
+            RecordOutcome::Judged
+        });
+    }
+    if let Some(fault) = &out.fault {
+        return Ok(give_up(prepared, facts, fault));
+    }
+    if let Some(record) = out.records.iter().find(|record| too_long(record, facts)) {
+        let why = format!("what follows from it is too large for {}", record.topic);
+        return Ok(give_up(prepared, facts, &why));
+    }
+    Ok(out.done(judgement))
+}
+
+/// What a record that can't be judged comes to: a dead letter, and for a command the answer `FAILED` as well.
+#[must_use]
+pub fn give_up(prepared: &Prepared, facts: &Facts, why: &str) -> Judged {
+    let mut out = Out::new(prepared, facts);
+    let detail = format!("can't be judged: {why}");
+    match &prepared.content {
+        Content::Event(event) if matches!(event.body, Body::Sweep(..)) => {
+            tracing::error!(why, "sweep_failed");
+            return out.done(Judgement::default());
+        }
+        Content::Event(event) => {
+            out.answer(event, Code::Failed, Some(detail.clone()));
+            if let Body::Step(org, step) = &event.body
+                && let Some(step) = forget(step)
+            {
+                let passed = Passed {
+                    org: org.clone(),
+                    at: event.at,
+                    step,
+                };
+                out.effect(&from(&event.cause, Consequence::PassOn(passed)), event);
+            }
+        }
+        Content::Affiliate(cause, affiliate) => {
+            out.answer(
+                &unread(cause, affiliate, prepared.decided_at),
+                Code::Failed,
+                Some(detail.clone()),
+            );
+        }
+        Content::Dead(_) | Content::Away(_) => {}
+    }
+    out.dead_letter(&DeadLetter {
+        reason: DeadReason::CannotBeJudged,
+        detail: detail.into(),
+    });
+    out.done(Judgement::default())
+}
+
+/// An affiliate's command whose phone nobody could read.
+fn unread(cause: &Cause, affiliate: &Affiliate, at: Instant) -> Event {
+    let none = SpelledPhone {
+        canonical: Phone(0),
+        spelled: Phone(0),
+    };
+    Event {
+        at,
+        cause: cause.clone(),
+        body: Body::Command(affiliate.clone().with_phone(none)),
+    }
+}
+
+fn command_of(body: &Body) -> Option<&Command> {
+    match body {
+        Body::Command(command) => Some(command),
+        Body::Step(_, step) => step.command(),
+        Body::Inbound(_) | Body::Sweep(..) => None,
+    }
+}
+
+/// The contact's home waits for every command that it passed on: one that failed is over, and not remembered.
+fn forget(step: &Step) -> Option<Step> {
+    let command = step.command()?;
+    let crm_id = command.what.crm_id()?.clone();
+    let Key::Phone(_, phone) = step.key(&command.org) else {
+        return None;
+    };
+    Some(Step::Done {
+        crm_id,
+        request: command.request_hash,
+        answer: None,
+        phone,
+        attached: true,
+    })
+}
+
+fn refused(command: &Command, code: Code, detail: Option<String>, at: Instant) -> CommandResult {
+    CommandResult {
+        request: command.request.clone(),
+        org: command.org.clone(),
+        kind: command.kind(),
+        status: Status::Refused,
+        code: Some(code),
+        detail: detail.map(Into::into),
+        chatroom: None,
+        contact: None,
+        conflict: None,
+        first: None,
+        settings_version: None,
+        decided_at: at,
+    }
+}
+
+fn from(cause: &Cause, what: Consequence) -> Effect {
+    Effect {
+        source: Source::Record(cause.clone()),
+        what,
+    }
+}
+
+/// A record that was passed on, as it came in first.
+fn first<'a>(raw: &RawRecord<'a>) -> RawRecord<'a> {
+    match envelope::open(raw.value, &raw.headers) {
+        Ok(envelope::Opened::Passed { record, .. }) => record,
+        _ => raw.clone(),
+    }
+}
+
+fn too_large(judgement: &Judgement, facts: &Facts) -> Option<String> {
+    judgement.writes.iter().find_map(|(key, record)| {
+        let bytes = codec::encode(facts.format, key, record.as_ref())?.len();
+        (bytes > facts.largest_record).then(|| format!("its record of the state would take {bytes} bytes"))
+    })
+}
+
+fn too_long(record: &NewRecord, facts: &Facts) -> bool {
+    let length = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
+    let headers: usize = record
+        .headers
+        .iter()
+        .map(|(name, value)| name.len() + length(value))
+        .sum();
+    length(&record.key) + length(&record.value) + headers > facts.largest_record
+}
+
+/// A dead letter that would itself be refused goes without the record's own headers and all but the first of its value.
+fn shortened(mut letter: NewRecord) -> NewRecord {
+    letter.headers.retain(|(name, _)| name.starts_with("dlq_"));
+    letter.key = letter.key.filter(|key| key.len() <= KEPT);
+    if let Some(value) = &mut letter.value {
+        value.truncate(KEPT);
+    }
+    letter
+        .headers
+        .push(("dlq_truncated".to_owned(), Some(b"true".to_vec())));
+    letter
+}
+
+/// What one record's judgement publishes, and its figures.
+struct Out<'a> {
+    prepared: &'a Prepared,
+    facts: &'a Facts,
+    ordinals: Ordinals,
+    records: Vec<NewRecord>,
+    tally: Tally,
+    /// An effect could not be written: a fault of ours on this record.
+    fault: Option<String>,
+}
+
+impl<'a> Out<'a> {
+    fn new(prepared: &'a Prepared, facts: &'a Facts) -> Self {
+        let timestamps = prepared
+            .record()
+            .and_then(|record| record.timestamp)
+            .into_iter()
+            .collect();
+        let tally = Tally {
+            counts: Vec::new(),
+            timestamps,
+        };
+        Self {
+            prepared,
+            facts,
+            ordinals: Ordinals::default(),
+            records: Vec::new(),
+            tally,
+            fault: None,
+        }
+    }
+
+    fn outcome(&mut self, outcome: RecordOutcome) {
+        let topic = self
+            .prepared
+            .record()
+            .and_then(|record| self.facts.topics.parse(&record.at.topic));
+        if let Some(topic) = topic {
+            self.tally.counts.push(Count::Record(topic.kind, outcome));
+        }
+    }
+
+    fn effect(&mut self, effect: &Effect, event: &Event) {
+        self.count(&effect.what);
+        if let (Consequence::PassOn(passed), Source::Record(cause)) = (&effect.what, &effect.source) {
+            let key = passed.step.key(&passed.org);
+            let step = codec::encode_step(self.facts.format, cause, passed);
+            let home = self.facts.homes.partition_of(&key);
+            return self.push(envelope::send_step(step, &home_text(&key)), Some(home));
+        }
+        match publish(event, effect, &mut self.ordinals) {
+            Ok(record) => record.into_iter().for_each(|record| self.push(record, None)),
+            Err(error) => self.fault = Some(error.to_string()),
+        }
+    }
+
+    /// The refusal of a command that no rule judged.
+    fn answer(&mut self, event: &Event, code: Code, detail: Option<String>) {
+        if let Some(command) = command_of(&event.body) {
+            let result = refused(command, code, detail, event.at);
+            self.effect(&from(&event.cause, Consequence::Result(result)), event);
+        }
+    }
+
+    /// The record as it first came in. A step carries it in its cause.
+    fn dead_letter(&mut self, dead: &DeadLetter) {
+        self.tally.counts.push(Count::Dead(dead.reason));
+        self.outcome(RecordOutcome::DeadLetter);
+        let letter = match &self.prepared.content {
+            Content::Event(event) => origin::read(&event.cause.origin)
+                .ok()
+                .map(|raw| dead_letter(&raw, dead)),
+            Content::Affiliate(cause, _) => origin::read(&cause.origin).ok().map(|raw| dead_letter(&raw, dead)),
+            Content::Dead(_) | Content::Away(_) => {
+                let raw = self.prepared.record().and_then(|record| raw(record, self.facts));
+                raw.map(|raw| dead_letter(&first(&raw), dead))
+            }
+        };
+        letter.into_iter().for_each(|letter| self.push(letter, None));
+        if let Some(letter) = self.records.pop_if(|letter| too_long(letter, self.facts)) {
+            self.records.push(shortened(letter));
+        }
+    }
+
+    /// To the home of that key, as it came.
+    fn pass_on(&mut self, key: &Key, phone: Option<SpelledPhone>) {
+        let Some(raw) = self.prepared.record().and_then(|record| raw(record, self.facts)) else {
+            return;
+        };
+        let record = envelope::pass_on(&raw, &home_text(key), self.prepared.decided_at, phone);
+        self.push(record, Some(self.facts.homes.partition_of(key)));
+    }
+
+    fn push(&mut self, record: OutRecord, partition: Option<i32>) {
+        let text = |bytes: std::borrow::Cow<'static, [u8]>| bytes.into_owned();
+        self.records.push(NewRecord {
+            topic: self.facts.topics.name(record.topic).clone(),
+            partition: partition.or_else(|| (record.topic == TopicKind::RouterSettings).then_some(0)),
+            key: record.key,
+            value: record.value,
+            headers: record
+                .headers
+                .into_iter()
+                .map(|(name, value)| (name.into_owned(), value.map(text)))
+                .collect(),
+            timestamp: None,
+        });
+    }
+
+    fn count(&mut self, what: &Consequence) {
+        let counts = &mut self.tally.counts;
+        match what {
+            Consequence::Routed(routed) => {
+                counts.push(Count::Decision(routed.rule));
+                counts.extend(routed.auto_reply.map(Count::AutoReply));
+            }
+            Consequence::Unrouted(unrouted) => {
+                counts.push(Count::Decision(crate::domain::effect::RouteRule::I4));
+                counts.push(Count::Unrouted(unrouted.reason));
+            }
+            Consequence::Result(result) => counts.push(Count::Command(result.kind, result.status, result.code)),
+            Consequence::DeadLetter(dead) => counts.push(Count::Dead(dead.reason)),
+            Consequence::Counted(Counted::RepeatOfRouted) => counts.push(Count::Repeat(Duplicate::Routed)),
+            Consequence::Counted(Counted::RepeatOfUnrouted) => counts.push(Count::Repeat(Duplicate::Unrouted)),
+            Consequence::Lifecycle(_)
+            | Consequence::Outbound(_)
+            | Consequence::PassOn(_)
+            | Consequence::Settings(_) => {}
+        }
+    }
+
+    fn done(self, judgement: Judgement) -> Judged {
+        Judged {
+            judgement,
+            records: self.records,
+            tally: self.tally,
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! What a transaction did, for the figures: added up while it is folded, counted once it is committed.
+
+use crate::contract::TopicKind;
+use crate::domain::effect::{AutoReplyOutcome, Code, CommandType, DeadReason, RouteRule, Status, UnroutedReason};
+use crate::telemetry::metrics::{Duplicate, RecordOutcome};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Count {
+    Record(TopicKind, RecordOutcome),
+    Decision(RouteRule),
+    Unrouted(UnroutedReason),
+    AutoReply(AutoReplyOutcome),
+    Command(CommandType, Status, Option<Code>),
+    Repeat(Duplicate),
+    Dead(DeadReason),
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    pub counts: Vec<Count>,
+    /// The records' own timestamps, for the time from end to end.
+    pub timestamps: Vec<i64>,
+}
+
+impl Tally {
+    pub fn add(&mut self, other: Self) {
+        self.counts.extend(other.counts);
+        self.timestamps.extend(other.timestamps);
+    }
+}

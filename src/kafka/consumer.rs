@@ -1,0 +1,380 @@
+//! A member of the group. Records, ends of partitions and rebalances come in the order of one queue; the consumer assigns
+//! nothing, commits nothing and seeks nothing by itself.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::native::{Event, Events, GroupMetadata, cached_watermarks};
+use super::rebalance::{Pending, Rebalance};
+use super::{Error, Position, Record, Settings, TopicPartition};
+
+/// What a poll found.
+#[derive(Debug)]
+pub enum Polled {
+    Record(Record),
+    /// Everything below `offset` that is committed was handed out before this. So it is a position, and it may stand above
+    /// the last record: control records and aborted ones take offsets. It is the partition's last stable offset as of the
+    /// fetch; told again each time that it has moved and is reached.
+    EndOfPartition(Position),
+    /// To be answered before the group can go on.
+    Rebalance(Rebalance),
+    Fault(Fault),
+    /// The time ran out.
+    Nothing,
+}
+
+/// What the client says went wrong while nothing was asked of it.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// The position does not exist on the broker (records were deleted, or a log was cut). This partition has stopped.
+    #[error("{at}: offset {offset} is not on the broker: {text}")]
+    OffsetOutOfRange {
+        at: TopicPartition,
+        offset: i64,
+        text: String,
+    },
+    /// One partition can't be read for now (rights, a damaged batch, ...). The client tries again by itself.
+    #[error("{at}: {source}")]
+    Partition {
+        at: TopicPartition,
+        source: super::ClientError,
+    },
+    /// No broker can be reached; the client tries again by itself.
+    #[error("no broker can be reached: {0}")]
+    AllBrokersDown(String),
+    /// The brokers refuse us; nothing passes until the configuration changes.
+    #[error("refused: {source}")]
+    Refused { source: super::ClientError },
+    /// A passing failure that the client deals with by itself.
+    #[error("{source}")]
+    Transient { source: super::ClientError },
+    /// This consumer is of no use any more: drop it and open another.
+    #[error("the consumer failed: {source}")]
+    Fatal { source: super::ClientError },
+}
+
+/// Logs what the library has to say. Its rebalances are answered here only while a consumer is dropped.
+pub(super) struct Quiet;
+
+impl ClientContext for Quiet {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        log(level as i32, &format!("{facility}: {line}"));
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(%error, reason, "kafka_client_error");
+    }
+}
+
+impl ConsumerContext for Quiet {}
+
+/// Syslog's levels: 3 and below are errors, 4 a warning, 5 a notice.
+pub(super) fn log(level: i32, line: &str) {
+    match level {
+        ..=3 => tracing::error!(line, "kafka_client_log"),
+        4 => tracing::warn!(line, "kafka_client_log"),
+        5 => tracing::info!(line, "kafka_client_log"),
+        _ => tracing::debug!(line, "kafka_client_log"),
+    }
+}
+
+/// A consumer on its owner's thread. Dropping it leaves the group, in up to some seconds; [`Consumer::close`] has a bound.
+pub struct Consumer {
+    events: Events<Quiet>,
+    pending: Pending,
+}
+
+impl Consumer {
+    /// A member of the group, subscribed to nothing yet. Connects in the background.
+    pub fn open(settings: &Settings) -> Result<Self, Error> {
+        Self::from_config(&settings.member())
+    }
+
+    /// A client of any of the configurations of [`super::client_config`].
+    pub(super) fn from_config(config: &rdkafka::ClientConfig) -> Result<Self, Error> {
+        let client = BaseConsumer::from_config_and_context(config, Quiet)
+            .map_err(|source| Error::client("opening a consumer", source))?;
+        let events = Events::of(client).ok_or(Error::Misuse("a consumer needs a group id"))?;
+        Ok(Self {
+            events,
+            pending: Pending::Nothing,
+        })
+    }
+
+    pub fn subscribe(&self, topic: &str) -> Result<(), Error> {
+        self.client()
+            .subscribe(&[topic])
+            .map_err(|source| Error::client("subscribing", source))
+    }
+
+    /// Waits up to `timeout` for the next thing. To be called at least every `max.poll.interval.ms` (5 minutes), even when
+    /// everything is paused: heartbeats go on without it, but rebalances and faults come through here.
+    pub fn poll(&mut self, timeout: Duration) -> Polled {
+        let deadline = Instant::now() + timeout;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.events.poll(left) {
+                Some(event) => {
+                    if let Some(polled) = self.translate(event) {
+                        return polled;
+                    }
+                }
+                // The library may wake up early, with nothing.
+                None if left.is_zero() || Instant::now() >= deadline => return Polled::Nothing,
+                None => {}
+            }
+        }
+    }
+
+    /// Appends what is there, up to `limit` things, to `found`; waits up to `timeout` for the first. Ends early after
+    /// anything that isn't a record, so that what comes after a rebalance is not taken along with it. Returns how many.
+    pub fn drain(&mut self, limit: usize, timeout: Duration, found: &mut Vec<Polled>) -> usize {
+        let before = found.len();
+        let mut wait = timeout;
+        while found.len() - before < limit {
+            match self.poll(wait) {
+                Polled::Nothing => break,
+                Polled::Record(record) => found.push(Polled::Record(record)),
+                Polled::EndOfPartition(end) => found.push(Polled::EndOfPartition(end)),
+                other => {
+                    found.push(other);
+                    break;
+                }
+            }
+            wait = Duration::ZERO;
+        }
+        found.len() - before
+    }
+
+    fn translate(&mut self, event: Event) -> Option<Polled> {
+        match event {
+            Event::Record(record) => Some(Polled::Record(record)),
+            Event::EndOfPartition(end) => Some(Polled::EndOfPartition(end)),
+            Event::Rebalance { assign, partitions } => {
+                let event = match (assign, self.assignment_lost()) {
+                    (true, _) => Rebalance::Assigned(partitions),
+                    (false, true) => Rebalance::Lost(partitions),
+                    (false, false) => Rebalance::Revoked(partitions),
+                };
+                self.pending = Pending::of(&event);
+                Some(Polled::Rebalance(event))
+            }
+            Event::Error { code, text, fatal, at } => Some(Polled::Fault(classify(code, text, fatal, at))),
+            Event::Log { level, text } => {
+                log(level, &text);
+                None
+            }
+            Event::Other => None,
+        }
+    }
+
+    /// Takes these partitions, each from this offset: the answer to `Assigned` (one call, of the union, even of nothing),
+    /// or new partitions at any other time. Fetching starts at once: pause what must wait.
+    pub fn incremental_assign(&mut self, from: &[(TopicPartition, i64)]) -> Result<(), Error> {
+        self.pending.allow_assign()?;
+        let list = offsets(from)?;
+        self.client()
+            .incremental_assign(&list)
+            .map_err(|source| Error::client("assigning partitions", source))?;
+        self.pending = Pending::Nothing;
+        Ok(())
+    }
+
+    /// Takes these partitions as `incremental_assign` does, but reads nothing of them: each stands paused at its end until
+    /// `seek` and `resume` say from where it goes on.
+    pub fn assign_parked(&mut self, partitions: &[TopicPartition]) -> Result<(), Error> {
+        self.pending.allow_assign()?;
+        let fail = |source| Error::client("assigning partitions", source);
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for at in partitions {
+            list.add_partition_offset(&at.topic, at.partition, Offset::End)
+                .map_err(fail)?;
+        }
+        self.client().incremental_assign(&list).map_err(fail)?;
+        self.pending = Pending::Nothing;
+        self.pause(partitions)
+    }
+
+    /// Gives these partitions up: the answer to `Revoked` and `Lost`, one call, of the union. Refused at any other time.
+    pub fn incremental_unassign(&mut self, partitions: &[TopicPartition]) -> Result<(), Error> {
+        self.pending.allow_unassign()?;
+        let list = names(partitions);
+        self.client()
+            .incremental_unassign(&list)
+            .map_err(|source| Error::client("unassigning partitions", source))?;
+        self.pending = Pending::Nothing;
+        Ok(())
+    }
+
+    /// Reads exactly these, outside any group. For readers, never for a member of a group.
+    pub(super) fn assign(&mut self, from: &[(TopicPartition, i64)]) -> Result<(), Error> {
+        let list = offsets(from)?;
+        self.client()
+            .assign(&list)
+            .map_err(|source| Error::client("assigning partitions", source))
+    }
+
+    /// Stops fetching these, and drops what was fetched and not yet handed out.
+    pub fn pause(&self, partitions: &[TopicPartition]) -> Result<(), Error> {
+        self.client()
+            .pause(&names(partitions))
+            .map_err(|source| Error::client("pausing partitions", source))
+    }
+
+    /// Goes on after the last record that was handed out, else where the partition was assigned.
+    pub fn resume(&self, partitions: &[TopicPartition]) -> Result<(), Error> {
+        self.client()
+            .resume(&names(partitions))
+            .map_err(|source| Error::client("resuming partitions", source))
+    }
+
+    /// Goes on from other positions; what was fetched from the old ones and not yet handed out is dropped.
+    pub fn seek(&self, to: &[(TopicPartition, i64)], timeout: Duration) -> Result<(), Error> {
+        let fail = |source| Error::client("seeking", source);
+        let done = self.client().seek_partitions(offsets(to)?, timeout).map_err(fail)?;
+        done.elements()
+            .iter()
+            .try_for_each(|element| element.error())
+            .map_err(fail)
+    }
+
+    /// The group's committed offsets, in the order asked for; `None` where there is none. Waits for transactions that
+    /// have offsets of these partitions open, as a `read_committed` consumer must (KIP-447), and no longer than `timeout`.
+    pub fn committed(&self, partitions: &[TopicPartition], timeout: Duration) -> Result<Vec<Option<i64>>, Error> {
+        committed_offsets(self.client(), partitions, timeout)
+    }
+
+    /// What the next transactional commit would be fenced by: generation (or member epoch) and member id.
+    /// `None` while this consumer is no member.
+    pub fn group_generation(&self) -> Option<(i32, String)> {
+        let metadata = self.group_metadata()?;
+        Some((metadata.generation(), metadata.member_id()))
+    }
+
+    /// The metadata, if it names a member of a generation: Kafka takes a commit of generation −1 without a check.
+    pub(super) fn group_metadata(&self) -> Option<GroupMetadata> {
+        GroupMetadata::of(self.client()).filter(|found| found.generation() >= 0 && !found.member_id().is_empty())
+    }
+
+    /// The group has gone on without this member: another may own its partitions already.
+    pub fn assignment_lost(&self) -> bool {
+        self.client().assignment_lost()
+    }
+
+    /// Low and high watermark of a partition as of its last fetch; `None` before the first. No request is made.
+    pub fn watermarks_seen(&self, at: &TopicPartition) -> Option<(i64, i64)> {
+        cached_watermarks(self.client(), at)
+    }
+
+    /// Leaves the group and ends, within about `timeout`; what is left then goes on in the background. Whoever calls this
+    /// has closed out all its tasks before.
+    pub fn close(mut self, timeout: Duration) {
+        let deadline = Instant::now() + timeout;
+        self.client().unsubscribe();
+        while let Ok(list) = self.client().assignment()
+            && list.count() > 0
+            && Instant::now() < deadline
+        {
+            if self.pending == Pending::Unassign {
+                let answered = self.client().incremental_unassign(&list);
+                self.pending = Pending::Nothing;
+                if let Err(error) = answered {
+                    tracing::warn!(%error, "kafka_close_unassign_failed");
+                    break;
+                }
+            }
+            self.poll(Duration::from_millis(50));
+        }
+        let (done, finished) = std::sync::mpsc::channel();
+        let spawned = std::thread::Builder::new().name("kafka-close".into()).spawn(move || {
+            drop(self);
+            _ = done.send(());
+        });
+        let left = deadline
+            .saturating_duration_since(Instant::now())
+            .max(Duration::from_millis(100));
+        if spawned.is_ok() && finished.recv_timeout(left).is_err() {
+            tracing::warn!("kafka_close_timed_out");
+        }
+    }
+
+    /// Logs what is waiting to be logged, for a client of which nothing else is expected.
+    pub(super) fn settle(&mut self) {
+        while let Some(event) = self.events.poll(Duration::ZERO) {
+            if let Some(polled) = self.translate(event) {
+                tracing::debug!(?polled, "kafka_client_event");
+            }
+        }
+    }
+
+    pub(super) fn client(&self) -> &BaseConsumer<Quiet> {
+        self.events.consumer()
+    }
+}
+
+fn classify(code: Code, text: String, fatal: bool, at: Option<Position>) -> Fault {
+    let source = super::ClientError::told(code, text.clone());
+    match (code, at) {
+        _ if fatal => Fault::Fatal { source },
+        (Code::Fatal | Code::Fenced | Code::FencedInstanceId, _) => Fault::Fatal { source },
+        (Code::AutoOffsetReset, Some(at)) => Fault::OffsetOutOfRange {
+            at: at.topic_partition(),
+            offset: at.offset,
+            text,
+        },
+        (_, Some(at)) => Fault::Partition {
+            at: at.topic_partition(),
+            source,
+        },
+        (Code::AllBrokersDown, None) => Fault::AllBrokersDown(text),
+        (Code::Authentication | Code::SaslAuthenticationFailed | Code::SSL, None) => Fault::Refused { source },
+        (Code::GroupAuthorizationFailed | Code::TopicAuthorizationFailed, None) => Fault::Refused { source },
+        (Code::ClusterAuthorizationFailed, None) => Fault::Refused { source },
+        (_, None) => Fault::Transient { source },
+    }
+}
+
+pub(super) fn committed_offsets(
+    client: &BaseConsumer<Quiet>,
+    partitions: &[TopicPartition],
+    timeout: Duration,
+) -> Result<Vec<Option<i64>>, Error> {
+    let fail = |source| Error::client("asking for committed offsets", source);
+    let answer = client.committed_offsets(names(partitions), timeout).map_err(fail)?;
+    partitions
+        .iter()
+        .map(|at| match answer.find_partition(&at.topic, at.partition) {
+            None => Err(Error::Misuse("an answer about committed offsets lacks a partition")),
+            Some(element) => {
+                element.error().map_err(fail)?;
+                Ok(element.offset().to_raw().filter(|offset| *offset >= 0))
+            }
+        })
+        .collect()
+}
+
+/// A list with offsets. An offset below zero is refused: it would have a meaning of its own to the library.
+pub(super) fn offsets(of: &[(TopicPartition, i64)]) -> Result<TopicPartitionList, Error> {
+    let mut list = TopicPartitionList::with_capacity(of.len());
+    for (at, offset) in of {
+        if *offset < 0 {
+            return Err(Error::Misuse("an offset below zero"));
+        }
+        list.add_partition_offset(&at.topic, at.partition, Offset::Offset(*offset))
+            .map_err(|source| Error::client("naming an offset", source))?;
+    }
+    Ok(list)
+}
+
+pub(super) fn names(partitions: &[TopicPartition]) -> TopicPartitionList {
+    let mut list = TopicPartitionList::with_capacity(partitions.len());
+    for at in partitions {
+        list.add_partition(&at.topic, at.partition);
+    }
+    list
+}

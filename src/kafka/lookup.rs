@@ -1,0 +1,127 @@
+//! Questions to the cluster, answered as of now: watermarks, the group's committed offsets, numbers of partitions. Reads
+//! `read_uncommitted`, so that a high watermark is one, and not the last stable offset; joins no group, changes nothing.
+
+use std::time::Duration;
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::consumer::{Consumer, committed_offsets};
+use super::{Error, Settings, TopicPartition};
+
+/// A client that only asks. One thread at a time; opens its connections when first asked.
+pub struct Lookup {
+    client: Consumer,
+}
+
+impl Lookup {
+    pub fn open(settings: &Settings) -> Result<Self, Error> {
+        Ok(Self {
+            client: Consumer::from_config(&settings.watermarks())?,
+        })
+    }
+
+    /// The offset after the last record, committed or not, of each partition, in the order asked for: one request to each
+    /// leader.
+    pub fn high_watermarks(&mut self, of: &[TopicPartition], timeout: Duration) -> Result<Vec<i64>, Error> {
+        self.edges(of, Offset::End, timeout)
+    }
+
+    /// The first offset that is still there, of each partition, in the order asked for.
+    pub fn low_watermarks(&mut self, of: &[TopicPartition], timeout: Duration) -> Result<Vec<i64>, Error> {
+        self.edges(of, Offset::Beginning, timeout)
+    }
+
+    pub fn high_watermark(&mut self, of: &TopicPartition, timeout: Duration) -> Result<i64, Error> {
+        Ok(self.high_watermarks(std::slice::from_ref(of), timeout)?[0])
+    }
+
+    pub fn low_watermark(&mut self, of: &TopicPartition, timeout: Duration) -> Result<i64, Error> {
+        Ok(self.low_watermarks(std::slice::from_ref(of), timeout)?[0])
+    }
+
+    /// What the group has committed, in the order asked for; `None` where nothing. Offsets of open transactions are not in
+    /// it and are not waited for: to take over a partition, ask [`Consumer::committed`].
+    pub fn committed(&mut self, of: &[TopicPartition], timeout: Duration) -> Result<Vec<Option<i64>>, Error> {
+        self.settle();
+        committed_offsets(self.client.client(), of, timeout)
+    }
+
+    /// How many partitions a topic has; `None`: there is no such topic. Never makes one.
+    pub fn partitions(&mut self, topic: &str, timeout: Duration) -> Result<Option<i32>, Error> {
+        Ok(self.layout(topic, timeout)?.map(|(partitions, _)| partitions))
+    }
+
+    /// Numbers of partitions and of replicas (the least of any partition).
+    pub(super) fn layout(&mut self, topic: &str, timeout: Duration) -> Result<Option<(i32, i32)>, Error> {
+        self.settle();
+        let fail = |source: KafkaError| Error::client(format!("asking about topic {topic}"), source);
+        let unknown = |code| matches!(code, Some(Code::UnknownTopicOrPartition | Code::UnknownTopic));
+        let metadata = match rdkafka::consumer::Consumer::fetch_metadata(self.client.client(), Some(topic), timeout) {
+            Ok(metadata) => metadata,
+            Err(error) if unknown(error.rdkafka_error_code()) => return Ok(None),
+            Err(error) => return Err(fail(error)),
+        };
+        let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
+            return Ok(None);
+        };
+        match found.error().map(Code::from) {
+            None => {
+                let replicas = found
+                    .partitions()
+                    .iter()
+                    .map(|partition| partition.replicas().len())
+                    .min();
+                let count = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
+                Ok(Some((count(found.partitions().len()), count(replicas.unwrap_or(0)))))
+            }
+            code if unknown(code) => Ok(None),
+            Some(code) => Err(fail(KafkaError::MetadataFetch(code))),
+        }
+    }
+
+    /// Asks any broker for the cluster's id. An error: none answers in time.
+    pub fn reach(&mut self, timeout: Duration) -> Result<String, Error> {
+        self.settle();
+        rdkafka::consumer::Consumer::client(self.client.client())
+            .fetch_cluster_id(timeout)
+            .ok_or(Error::TimedOut {
+                doing: "reaching the brokers".into(),
+                waited: timeout,
+            })
+    }
+
+    fn edges(&mut self, of: &[TopicPartition], edge: Offset, timeout: Duration) -> Result<Vec<i64>, Error> {
+        self.settle();
+        if of.is_empty() {
+            return Ok(Vec::new());
+        }
+        let fail = |source: KafkaError| Error::client("asking for watermarks", source);
+        let mut list = TopicPartitionList::with_capacity(of.len());
+        for at in of {
+            list.add_partition_offset(&at.topic, at.partition, edge).map_err(fail)?;
+        }
+        let answer =
+            rdkafka::consumer::Consumer::offsets_for_times(self.client.client(), list, timeout).map_err(fail)?;
+        of.iter()
+            .map(|at| {
+                let lacks = || Error::TimedOut {
+                    doing: format!("asking for the watermark of {at}").into(),
+                    waited: timeout,
+                };
+                let element = answer.find_partition(&at.topic, at.partition).ok_or_else(lacks)?;
+                element.error().map_err(fail)?;
+                element
+                    .offset()
+                    .to_raw()
+                    .filter(|offset| *offset >= 0)
+                    .ok_or_else(lacks)
+            })
+            .collect()
+    }
+
+    /// Logs what the client has to say; unread, it would pile up.
+    fn settle(&mut self) {
+        self.client.settle();
+    }
+}

@@ -1,0 +1,155 @@
+//! What a process looks at beside its records: how many partitions the inputs have, how far the group has come, and so how
+//! far timers may be fired by the clock. On a thread of its own, with a client of its own; it only asks.
+
+use crate::config::Config;
+use crate::contract::TopicKind;
+use crate::domain::time::Instant as Wall;
+use crate::kafka::lookup::Lookup;
+use crate::kafka::{Error, Settings, TopicPartition};
+use crate::protocol::Event;
+use crate::shutdown::Shutdown;
+use crate::telemetry::metrics::Metrics;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+const CALL: Duration = Duration::from_secs(5);
+const PACE: Duration = Duration::from_millis(500);
+
+pub struct Monitor {
+    pub kafka: Settings,
+    pub config: Arc<Config>,
+    pub metrics: Arc<Metrics>,
+    pub mailboxes: Vec<Sender<Event>>,
+    pub shutdown: Shutdown,
+}
+
+/// The group's way to one moment: all inputs as of then, then all that was passed on by then.
+enum Watching {
+    Inputs(Vec<(TopicPartition, i64)>),
+    PassedOn(Vec<(TopicPartition, i64)>),
+}
+
+/// Number of partitions of each input.
+pub type Counts = Vec<(Arc<str>, i32)>;
+
+/// How many partitions each input has. Err: one is missing, or nobody answers.
+pub fn counts(lookup: &mut Lookup, config: &Config) -> Result<Counts, Error> {
+    let count = |topic: TopicKind| {
+        let name = config.topics.name(topic).clone();
+        let count = lookup.partitions(&name, CALL)?;
+        let missing = || {
+            Error::Unfit(format!(
+                "topic {name} does not exist: create it, or run `chatroom-router topics apply`"
+            ))
+        };
+        Ok((name.clone(), count.ok_or_else(missing)?))
+    };
+    TopicKind::INPUTS.into_iter().map(count).collect()
+}
+
+impl Monitor {
+    /// Runs until the end is wished for.
+    pub fn run(self, mut lookup: Lookup, mut counts: Counts) {
+        let mut looked = Instant::now();
+        let mut watching: Option<(Wall, Watching)> = None;
+        while !self.shutdown.is_wished() {
+            std::thread::sleep(PACE);
+            if looked.elapsed() >= self.config.topics.refresh {
+                looked = Instant::now();
+                self.look_at_counts(&mut lookup, &mut counts);
+            }
+            watching = match self.step(&mut lookup, &counts, watching) {
+                Ok(watching) => watching,
+                Err(error) => {
+                    tracing::debug!(%error, "monitor_waits");
+                    None
+                }
+            };
+        }
+    }
+
+    fn look_at_counts(&self, lookup: &mut Lookup, known: &mut Counts) {
+        match counts(lookup, &self.config) {
+            Ok(now) if now != *known => {
+                known.clone_from(&now);
+                self.tell(|| Event::InputCounts(now.clone()));
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "topics_unavailable"),
+        }
+    }
+
+    fn tell(&self, event: impl Fn() -> Event) {
+        for mailbox in &self.mailboxes {
+            // A worker that has ended needs no news.
+            _ = mailbox.send(event());
+        }
+    }
+
+    /// One look at the group's committed offsets.
+    fn step(
+        &self,
+        lookup: &mut Lookup,
+        counts: &Counts,
+        watching: Option<(Wall, Watching)>,
+    ) -> Result<Option<(Wall, Watching)>, Error> {
+        let Some((since, stage)) = watching else {
+            let now = now();
+            let inputs = counts
+                .iter()
+                .flat_map(|(topic, count)| partitions(topic, *count))
+                .collect();
+            return Ok(Some((now, Watching::Inputs(ends(lookup, inputs)?))));
+        };
+        let (Watching::Inputs(until) | Watching::PassedOn(until)) = &stage;
+        if !self.is_passed(lookup, until)? {
+            return Ok(Some((since, stage)));
+        }
+        if let Watching::Inputs(_) = stage {
+            let commands = self.config.topics.name(TopicKind::RouterCommands);
+            let all = partitions(commands, self.config.topics.partitions).collect();
+            return Ok(Some((since, Watching::PassedOn(ends(lookup, all)?))));
+        }
+        let grace = i64::try_from(self.config.timers.grace.as_millis()).unwrap_or(i64::MAX);
+        self.tell(|| Event::ClockHorizon(since.plus(-grace)));
+        Ok(None)
+    }
+
+    /// Whether the group has committed all of these positions; tells the lag on the way.
+    fn is_passed(&self, lookup: &mut Lookup, until: &[(TopicPartition, i64)]) -> Result<bool, Error> {
+        let names: Vec<TopicPartition> = until.iter().map(|(at, _)| at.clone()).collect();
+        let committed = lookup.committed(&names, CALL)?;
+        let ends = lookup.high_watermarks(&names, CALL)?;
+        let lows = lookup.low_watermarks(&names, CALL)?;
+        let mut passed = true;
+        for (((at, target), committed), (end, low)) in until.iter().zip(committed).zip(ends.into_iter().zip(lows)) {
+            let committed = committed.unwrap_or(low);
+            passed &= committed >= *target;
+            if let Some(topic) = self.config.topics.kind(&at.topic) {
+                let lag = self.metrics.lag.input(topic, at.partition);
+                lag.records.set((end - committed).max(0));
+            }
+        }
+        Ok(passed)
+    }
+}
+
+fn partitions(topic: &Arc<str>, count: i32) -> impl Iterator<Item = TopicPartition> {
+    (0..count).map(|partition| TopicPartition {
+        topic: topic.clone(),
+        partition,
+    })
+}
+
+fn ends(lookup: &mut Lookup, of: Vec<TopicPartition>) -> Result<Vec<(TopicPartition, i64)>, Error> {
+    let ends = lookup.high_watermarks(&of, CALL)?;
+    Ok(of.into_iter().zip(ends).collect())
+}
+
+fn now() -> Wall {
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    Wall(i64::try_from(now.as_millis()).unwrap_or(i64::MAX))
+}

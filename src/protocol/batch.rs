@@ -1,0 +1,408 @@
+//! What is collected for one transaction, what it needs read, and the fold of it, in order.
+
+use super::core::Config;
+use super::task::{Running, Task};
+use super::{Life, Partition};
+use crate::domain::record::Key;
+use crate::domain::time::Instant;
+use crate::judging::{self, Judged, Prepared, SettingsTable, Tally};
+use crate::kafka::{NewRecord, Position, TopicPartition};
+use crate::state::keys::{RecordKey, StateKey};
+use crate::state::overlay::Change;
+use crate::state::progress::Progress;
+use crate::state::working_set::WorkingSet;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+/// A position beyond the last record is committed when it has stood so long: idle partitions cost a transaction a second.
+const IDLE_COMMIT_MS: u64 = 1_000;
+
+pub enum Item {
+    Record(Life, Box<Prepared>),
+    /// The input stands at its end, beyond control records: moves the position.
+    Reached(Life, Position),
+    /// Timers of one entry that may be due.
+    Sweep(Life, Box<Prepared>),
+    /// All that was found due by this horizon stands before this; `whole` if nothing was left out.
+    Swept {
+        life: Life,
+        horizon: Instant,
+        whole: bool,
+    },
+}
+
+impl Item {
+    #[must_use]
+    pub fn life(&self) -> Life {
+        match self {
+            Self::Record(life, _) | Self::Reached(life, _) | Self::Sweep(life, _) | Self::Swept { life, .. } => *life,
+        }
+    }
+
+    fn prepared(&self) -> Option<&Prepared> {
+        match self {
+            Self::Record(_, prepared) | Self::Sweep(_, prepared) => Some(prepared),
+            Self::Reached(..) | Self::Swept { .. } => None,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.prepared().map_or(0, Prepared::bytes)
+    }
+}
+
+/// Collected and not in a batch yet.
+#[derive(Default)]
+pub struct Pending {
+    items: VecDeque<(Item, u64)>,
+    bytes: usize,
+    /// Items other than `Reached`.
+    urgent: usize,
+    /// So many of the next are taken one by one: among them is one that the broker refuses.
+    alone: usize,
+}
+
+impl Pending {
+    pub fn push(&mut self, item: Item, now_ms: u64) {
+        self.bytes += item.bytes();
+        self.urgent += usize::from(!matches!(item, Item::Reached(..)));
+        self.items.push_back((item, now_ms));
+    }
+
+    /// Items of an aborted batch, to be taken again one by one, before all others.
+    pub fn put_back(&mut self, items: Vec<Item>, now_ms: u64) {
+        self.alone = items.len();
+        for item in items.into_iter().rev() {
+            self.items.push_front((item, now_ms));
+        }
+        self.recount();
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    pub fn forget(&mut self, partition: Partition) {
+        self.items.retain(|(item, _)| item.life().partition != partition);
+        self.recount();
+    }
+
+    fn recount(&mut self) {
+        self.bytes = self.items.iter().map(|(item, _)| item.bytes()).sum();
+        self.urgent = self
+            .items
+            .iter()
+            .filter(|(item, _)| !matches!(item, Item::Reached(..)))
+            .count();
+    }
+
+    fn wait_ms(&self, linger_ms: u64) -> u64 {
+        if self.urgent > 0 { linger_ms } else { IDLE_COMMIT_MS }
+    }
+
+    /// Reason enough for a transaction.
+    #[must_use]
+    pub fn is_ripe(&self, config: &Config, now_ms: u64) -> bool {
+        let Some((_, since)) = self.items.front() else {
+            return false;
+        };
+        self.is_enough(config) || now_ms >= since + self.wait_ms(config.linger_ms)
+    }
+
+    /// As much as a batch takes.
+    #[must_use]
+    pub fn is_enough(&self, config: &Config) -> bool {
+        self.urgent >= config.max_records || self.bytes >= config.max_bytes
+    }
+
+    #[must_use]
+    pub fn is_full(&self, config: &Config) -> bool {
+        self.items.len() >= 2 * config.max_records || self.bytes >= 2 * config.max_bytes
+    }
+
+    #[must_use]
+    pub fn patience_ms(&self, linger_ms: u64, now_ms: u64) -> u64 {
+        self.items.front().map_or(IDLE_COMMIT_MS, |(_, since)| {
+            (since + self.wait_ms(linger_ms)).saturating_sub(now_ms)
+        })
+    }
+
+    /// The next batch. It ends before a second settings record of one org: that one is judged by what the first leads to.
+    pub fn take(&mut self, max_records: usize, max_bytes: usize) -> Vec<Item> {
+        let max_records = if self.alone > 0 { 1 } else { max_records };
+        self.alone = self.alone.saturating_sub(1);
+        let mut taken = Vec::new();
+        let mut bytes = 0;
+        let mut orgs = Vec::new();
+        while let Some((item, _)) = self.items.front() {
+            if taken.len() >= max_records || (bytes >= max_bytes && !taken.is_empty()) {
+                break;
+            }
+            if let Some(org) = item.prepared().and_then(Prepared::settings_of) {
+                if orgs.contains(org) {
+                    break;
+                }
+                orgs.push(org.clone());
+            }
+            bytes += item.bytes();
+            taken.extend(self.items.pop_front().map(|(item, _)| item));
+        }
+        self.recount();
+        taken
+    }
+}
+
+/// One task's part of a batch.
+pub struct Part {
+    pub life: Life,
+    state_key: StateKey,
+    pub set: WorkingSet,
+    pub positions: BTreeMap<TopicPartition, i64>,
+    pub consumed: Vec<(TopicPartition, Instant)>,
+    /// The item that changed a record last, to name it if the record is refused.
+    writers: HashMap<RecordKey, usize>,
+    /// What the changelog gets, once folded: the changed records and, last, the progress record.
+    pub changes: Vec<Change>,
+    pub progress: Option<Progress>,
+}
+
+pub struct Batch {
+    pub items: Vec<Item>,
+    pub parts: BTreeMap<Partition, Part>,
+    pub settings: Option<Arc<SettingsTable>>,
+    /// Items that can't be judged, and why: dead letters in place of their judgement.
+    given_up: BTreeMap<usize, String>,
+    pub began_ms: u64,
+    pub attempts: u32,
+}
+
+/// The records of the transaction, and which item each came from.
+#[derive(Default)]
+pub struct Folded {
+    pub records: Vec<NewRecord>,
+    pub owners: Vec<Option<usize>>,
+    /// Places of the changelog records of each partition.
+    pub changelog: BTreeMap<Partition, Vec<usize>>,
+    pub tally: Tally,
+}
+
+/// Keys that neither overlay nor cache knows, by task.
+pub type Misses = BTreeMap<Partition, Vec<(Key, RecordKey)>>;
+
+pub enum Fold {
+    Whole(Box<Folded>),
+    /// Read these, then fold again from the start.
+    Needs(BTreeMap<Partition, Vec<Key>>),
+}
+
+impl Batch {
+    #[must_use]
+    pub fn new(items: Vec<Item>, began_ms: u64) -> Self {
+        Self {
+            items,
+            parts: BTreeMap::new(),
+            settings: None,
+            given_up: BTreeMap::new(),
+            began_ms,
+            attempts: 0,
+        }
+    }
+
+    /// Drops what an earlier attempt made: the fold begins anew, from what is committed.
+    pub fn reset(&mut self) {
+        self.parts.clear();
+    }
+
+    pub fn give_up(&mut self, item: usize, why: String) {
+        self.given_up.insert(item, why);
+    }
+
+    pub fn forget(&mut self, partition: Partition) {
+        self.parts.remove(&partition);
+        // Places move: what was given up is found out again.
+        self.given_up.clear();
+        self.items.retain(|item| item.life().partition != partition);
+    }
+
+    /// A copy of what each task knows of the records that the batch is about; and the keys that it does not.
+    pub fn prepare(&mut self, tasks: &BTreeMap<Partition, Task>) -> Misses {
+        let mut needs: BTreeMap<Partition, Vec<Key>> = BTreeMap::new();
+        for item in &self.items {
+            let life = item.life();
+            let Some(running) = tasks.get(&life.partition).and_then(Task::running) else {
+                continue;
+            };
+            self.parts
+                .entry(life.partition)
+                .or_insert_with(|| Part::of(life, running));
+            let keys = item.prepared().map_or(&[][..], Prepared::keys);
+            needs.entry(life.partition).or_default().extend_from_slice(keys);
+        }
+        self.look_up(needs, tasks)
+    }
+
+    /// What judging found missing, as far as memory can't give it.
+    pub fn look_up(&mut self, needs: BTreeMap<Partition, Vec<Key>>, tasks: &BTreeMap<Partition, Task>) -> Misses {
+        let mut misses = Misses::new();
+        for (partition, keys) in needs {
+            let running = tasks.get(&partition).and_then(Task::running);
+            let (Some(part), Some(running)) = (self.parts.get_mut(&partition), running) else {
+                continue;
+            };
+            let missed = part.set.look_up(&keys, &running.overlay, &running.cache);
+            if !missed.is_empty() {
+                misses.insert(partition, missed);
+            }
+        }
+        misses
+    }
+
+    /// Judges all, each item seeing what the one before it changed.
+    pub fn fold(&mut self, tasks: &BTreeMap<Partition, Task>) -> Fold {
+        let Some(settings) = self.settings.clone() else {
+            return Fold::Needs(BTreeMap::new());
+        };
+        let mut folded = Folded::default();
+        self.parts.values_mut().for_each(|part| part.begin(tasks));
+        for place in 0..self.items.len() {
+            let life = self.items[place].life();
+            let Some(running) = tasks.get(&life.partition).and_then(Task::running) else {
+                continue;
+            };
+            let Some(part) = self.parts.get_mut(&life.partition) else {
+                continue;
+            };
+            let judged = match &self.items[place] {
+                Item::Reached(_, at) => {
+                    part.positions.insert(at.topic_partition(), at.offset);
+                    continue;
+                }
+                Item::Swept { .. } => continue,
+                Item::Record(_, prepared) | Item::Sweep(_, prepared) => match self.given_up.get(&place) {
+                    Some(why) => Ok(judging::give_up(prepared, &running.facts, why)),
+                    None => judging::judge(prepared, &running.facts, &part.set, &settings),
+                },
+            };
+            match judged {
+                Ok(judged) => part.take(judged, (place, &self.items[place]), &mut folded),
+                Err(needs) => return Fold::Needs(self.probe(place, needs.0, tasks, &settings)),
+            }
+        }
+        self.close(&mut folded, tasks, &settings);
+        Fold::Whole(Box::new(folded))
+    }
+
+    /// Judging is pure, so the rest of the batch is judged for its needs alone: one more read serves them all.
+    fn probe(
+        &self,
+        from: usize,
+        needs: Vec<Key>,
+        tasks: &BTreeMap<Partition, Task>,
+        settings: &SettingsTable,
+    ) -> BTreeMap<Partition, Vec<Key>> {
+        let mut all = BTreeMap::from([(self.items[from].life().partition, needs)]);
+        for item in &self.items[from + 1..] {
+            let partition = item.life().partition;
+            let running = tasks.get(&partition).and_then(Task::running);
+            let (Some(prepared), Some(running), Some(part)) = (item.prepared(), running, self.parts.get(&partition))
+            else {
+                continue;
+            };
+            if let Err(needs) = judging::judge(prepared, &running.facts, &part.set, settings) {
+                all.entry(partition).or_insert_with(Vec::new).extend(needs.0);
+            }
+        }
+        all
+    }
+
+    /// The changelog's records and the progress record of each task that the batch moved.
+    fn close(&mut self, folded: &mut Folded, tasks: &BTreeMap<Partition, Task>, settings: &SettingsTable) {
+        for (partition, part) in &mut self.parts {
+            let Some(task) = tasks.get(partition) else { continue };
+            let Some(running) = task.running() else { continue };
+            part.changes = part.set.changes();
+            if part.changes.is_empty() && part.positions == running.positions {
+                continue;
+            }
+            let progress = part.progress(running, settings);
+            part.changes.push(Change::progress(&progress));
+            part.progress = Some(progress);
+            let places = folded.changelog.entry(*partition).or_default();
+            for change in &part.changes {
+                places.push(folded.records.len());
+                folded.owners.push(part.writers.get(&change.key).copied());
+                folded.records.push(changelog_record(&task.changelog, change));
+            }
+        }
+    }
+}
+
+impl Part {
+    fn of(life: Life, running: &Running) -> Self {
+        Self {
+            life,
+            state_key: running.facts.state_key,
+            set: WorkingSet::new(running.facts.format, running.facts.state_key),
+            positions: running.positions.clone(),
+            consumed: Vec::new(),
+            writers: HashMap::new(),
+            changes: Vec::new(),
+            progress: None,
+        }
+    }
+
+    fn begin(&mut self, tasks: &BTreeMap<Partition, Task>) {
+        self.set.start_over();
+        self.consumed.clear();
+        self.writers.clear();
+        self.changes.clear();
+        self.progress = None;
+        if let Some(running) = tasks.get(&self.life.partition).and_then(Task::running) {
+            self.positions.clone_from(&running.positions);
+        }
+    }
+
+    fn take(&mut self, judged: Judged, (place, item): (usize, &Item), folded: &mut Folded) {
+        for (key, _) in &judged.judgement.writes {
+            self.writers.insert(self.state_key.record_key(key), place);
+        }
+        self.set.apply(judged.judgement);
+        for record in judged.records {
+            folded.owners.push(Some(place));
+            folded.records.push(record);
+        }
+        folded.tally.add(judged.tally);
+        if let Item::Record(_, prepared) = item {
+            let Some(at) = prepared.at() else { return };
+            self.positions.insert(at.topic_partition(), at.offset + 1);
+            self.consumed.push((at.topic_partition(), prepared.decided_at()));
+        }
+    }
+
+    /// The progress record that says where this batch leaves the task.
+    fn progress(&self, running: &Running, settings: &SettingsTable) -> Progress {
+        let mut progress = running.progress.clone();
+        progress.format = running.facts.format;
+        progress.sequence += 1;
+        progress.settings_next = progress.settings_next.max(settings.next_offset());
+        for (at, next) in &self.positions {
+            progress.reached(&running.facts.topics.input(at), *next);
+        }
+        for (at, decided_at) in &self.consumed {
+            let next = self.positions.get(at).copied().unwrap_or_default();
+            progress.consumed(&running.facts.topics.input(at), next, *decided_at);
+        }
+        progress
+    }
+}
+
+fn changelog_record(changelog: &TopicPartition, change: &Change) -> NewRecord {
+    NewRecord {
+        topic: changelog.topic.clone(),
+        partition: Some(changelog.partition),
+        key: Some(change.key.as_bytes().to_vec()),
+        value: change.value.as_deref().map(<[u8]>::to_vec),
+        ..NewRecord::default()
+    }
+}

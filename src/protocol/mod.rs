@@ -1,0 +1,253 @@
+//! The protocol of a worker and its tasks as a state machine without I/O: events in, actions out. It never waits, reads no
+//! clock and draws no lot, so what ships is what the simulator runs.
+//!
+//! A *task* owns one partition of `router-commands` and of `router-changelog`. A *worker* has some tasks, one consumer and one
+//! transactional producer. What a worker promises: a transaction holds the outputs, the changed records, a progress record
+//! and the offsets of all inputs of each task it touched; nothing is folded from a value that the index may have lost; and
+//! every doubt ends in the same recovery.
+//!
+//! - [`core`]: which event goes where.
+//! - [`task`], [`recovery`]: from an assigned partition to a running task.
+//! - [`batch`]: records collected, what they need read, the fold.
+//! - [`transaction`]: from the folded batch to its one end.
+//! - [`sweep`]: how far timers may be fired.
+
+pub mod batch;
+pub mod core;
+pub mod recovery;
+pub mod sweep;
+pub mod task;
+pub mod transaction;
+
+use crate::domain::time::Instant;
+use crate::index::{Applied, Begin, Begun, Generation, Marker, Read};
+use crate::judging::SettingsTable;
+use crate::kafka::{NewRecord, Position, Rebalance, Record, TopicPartition};
+use crate::state::progress::Progress;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub use self::core::Core;
+
+/// A partition of `router-commands` and `router-changelog`, and so the task that owns it.
+pub type Partition = i32;
+
+/// Counts the lives of tasks, so that an answer to a question of an earlier life is known as such.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Life {
+    pub partition: Partition,
+    pub epoch: u64,
+}
+
+/// Both clocks at the moment of an event. `wall` judges timestamps and timers, `steady` only measures waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    pub wall: Instant,
+    pub steady_ms: u64,
+}
+
+#[derive(Debug)]
+pub enum Event {
+    Rebalance(Rebalance),
+    Record(Record),
+    /// The consumer stands at the end of a partition: nothing that it may read lies before this position.
+    EndReached(Position),
+    /// Offsets are gone: the log begins after the position that was asked for.
+    OutOfRange(TopicPartition),
+    /// Number of partitions of each input topic, in the order of the configuration.
+    InputCounts(Vec<(Arc<str>, i32)>),
+    /// Up to this instant all inputs of the group have been consumed (with the grace taken off).
+    ClockHorizon(Instant),
+    Recovered(Life, RecoveryAnswer),
+    /// None: the index could not be asked.
+    Values(Life, Option<Read<Vec<Option<Vec<u8>>>>>),
+    Applied(Life, Option<Applied>),
+    Due(Life, Option<Read<Vec<Vec<u8>>>>),
+    /// The settings as of a high watermark that was asked for after the question. None: it could not be read.
+    Settings(Option<Arc<SettingsTable>>),
+    Transaction(TransactionAnswer),
+    /// Something that only recovery can tell: a seek failed, a call was cut off.
+    Doubt(Partition, &'static str),
+    Tick,
+    /// Finish what is open, start nothing new.
+    Drain,
+}
+
+#[derive(Debug)]
+pub enum Action {
+    /// Answer an assignment: these partitions, at their ends and paused until their positions are known.
+    Assign(Vec<TopicPartition>),
+    /// Answer a revocation, or a loss, once.
+    Unassign(Vec<TopicPartition>),
+    /// New partitions of inputs, found while running: parked as those of an assignment.
+    Add(Vec<TopicPartition>),
+    /// Seek there and let them flow.
+    Resume(Vec<(TopicPartition, i64)>),
+    Pause(Vec<TopicPartition>),
+    /// The same partitions as before, from where they stand.
+    Unpause(Vec<TopicPartition>),
+    Recover(Life, RecoveryQuestion),
+    Read {
+        life: Life,
+        of: Generation,
+        keys: Vec<Vec<u8>>,
+    },
+    Apply {
+        life: Life,
+        of: Generation,
+        batch: crate::index::Batch,
+    },
+    FindDue {
+        life: Life,
+        of: Generation,
+        cutoffs: Vec<(Vec<u8>, i64)>,
+        limit: usize,
+    },
+    SyncSettings,
+    Transaction(TransactionStep),
+    /// Something an operator should know of: said once, in a sentence.
+    Report(Report),
+}
+
+/// One step of recovery that needs the outside.
+#[derive(Debug, Clone)]
+pub enum RecoveryQuestion {
+    /// Committed offsets, stable ones: this waits for open transactions to end.
+    Committed(Vec<TopicPartition>),
+    /// Asked only after the committed offsets have come: the changelog's ends by a `read_uncommitted` client, never the
+    /// last stable offset (KAFKA-10167), and where each input begins.
+    Watermarks {
+        changelog: TopicPartition,
+        inputs: Vec<TopicPartition>,
+    },
+    /// The last progress record within [low, high).
+    LastProgress {
+        changelog: TopicPartition,
+        low: i64,
+        high: i64,
+    },
+    Marker,
+    Begin(Begin),
+    /// The next committed records of [from, to); the answer says how far it came.
+    Replay {
+        changelog: TopicPartition,
+        from: i64,
+        to: i64,
+    },
+    Apply {
+        of: Generation,
+        batch: crate::index::Batch,
+    },
+}
+
+#[derive(Debug)]
+pub enum RecoveryAnswer {
+    Committed(Vec<Option<i64>>),
+    Watermarks {
+        low: i64,
+        high: i64,
+        input_lows: Vec<i64>,
+    },
+    LastProgress(Option<Progress>),
+    Marker(Option<Marker>),
+    Begun(Begun),
+    Replayed {
+        records: Vec<(i64, Vec<u8>, Option<Vec<u8>>)>,
+        next: i64,
+    },
+    Applied(Applied),
+    /// It could not be asked: the sentence says what failed; the question is asked again.
+    Unavailable(String),
+    /// It can't be answered by asking again: the partition stops.
+    Hopeless(String),
+}
+
+/// The steps of one transaction, each answered before the next.
+#[derive(Debug)]
+pub enum TransactionStep {
+    Begin,
+    /// Send all of these; an answer names the first that was refused.
+    Produce(Vec<NewRecord>),
+    Flush,
+    SendOffsets(Vec<(TopicPartition, i64)>),
+    Commit,
+    Abort,
+    /// A new producer under the same transactional id, which fences the old one and ends its open transaction.
+    ReplaceProducer,
+}
+
+#[derive(Debug)]
+pub enum TransactionAnswer {
+    Begun,
+    Produced,
+    /// Offsets by the place of the record in `Produce`.
+    Flushed(BTreeMap<usize, i64>),
+    OffsetsSent,
+    Committed,
+    Aborted,
+    Replaced,
+    /// The broker says of this one record (by its place) that it can't be taken: the only cause that names a record.
+    RecordRefused {
+        place: usize,
+        sentence: String,
+    },
+    /// One or more of them can't be taken, and nobody says which: each is to be tried alone.
+    SomeRefused(String),
+    /// The transaction must be aborted; the batch is folded again.
+    MustAbort(String),
+    /// This producer is done for (fatal, fenced, unknown outcome): replace it, and doubt everything.
+    ProducerLost(String),
+}
+
+/// What happened, for the log and the figures. Never an org, a phone or a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Report {
+    Assigned {
+        count: usize,
+    },
+    RecoveryBegun {
+        partition: Partition,
+        cause: &'static str,
+    },
+    Rebuilding {
+        partition: Partition,
+        why: &'static str,
+    },
+    Restored {
+        partition: Partition,
+        records: u64,
+    },
+    RestoreProgress {
+        partition: Partition,
+        remaining: i64,
+        replayed: u64,
+    },
+    Stopped {
+        partition: Partition,
+        why: String,
+    },
+    Closed {
+        partition: Partition,
+    },
+    Committed(Box<crate::judging::Tally>),
+    Aborted {
+        why: String,
+    },
+    NoProgress {
+        seconds: u64,
+        why: String,
+    },
+    Unavailable {
+        partition: Partition,
+        what: String,
+    },
+    Fenced {
+        why: String,
+    },
+    /// Committed and not in the index yet: bytes of all tasks, changelog offsets of one.
+    Overlay {
+        partition: Partition,
+        bytes: usize,
+        behind: i64,
+    },
+}

@@ -1,0 +1,207 @@
+//! What recovery concludes from what it found. Pure: each function is one paragraph of the protocol, and can be read beside it.
+
+use crate::index::Marker;
+use crate::kafka::TopicPartition;
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// Tombstones live for `delete.retention.ms` (7 days) in the changelog; a marker that needs older ones is rebuilt. A day is
+/// kept in hand for clocks that differ.
+pub const TOMBSTONES_TRUSTED_MS: i64 = 6 * 24 * 3_600 * 1_000;
+
+/// What was found of a partition before its index is trusted.
+#[derive(Debug, Clone, Copy)]
+pub struct Found {
+    pub low: i64,
+    pub high: i64,
+    /// The incarnation that the changelog's last progress record names; None: no progress record yet.
+    pub incarnation: Option<Uuid>,
+    pub marker: Option<Marker>,
+    /// The format that we write.
+    pub format: u32,
+    pub now: i64,
+}
+
+/// How the index is brought up to the high watermark.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Plan {
+    /// The marker's build is sound: replay [from, high).
+    Replay { from: i64 },
+    /// Start over under a new generation, from the low watermark.
+    Rebuild { why: &'static str },
+    /// Neither is safe: the sentence says what to do.
+    Stop { why: String },
+}
+
+#[must_use]
+pub fn plan(found: &Found) -> Plan {
+    let Some(marker) = found.marker else {
+        return Plan::Rebuild {
+            why: "the index holds nothing of this partition",
+        };
+    };
+    if found.incarnation != Some(marker.of.incarnation) {
+        return Plan::Rebuild {
+            why: "the index belongs to another changelog",
+        };
+    }
+    if marker.of.format != found.format {
+        return Plan::Rebuild {
+            why: "the index is written in another format",
+        };
+    }
+    if marker.offset > found.high {
+        return Plan::Stop {
+            why: ahead_of_changelog(&marker, found.high),
+        };
+    }
+    let missing = marker.offset < found.high;
+    if missing && found.now.saturating_sub(marker.needs_tombstones_since()) > TOMBSTONES_TRUSTED_MS {
+        return Plan::Rebuild {
+            why: "the index is older than the tombstones that the changelog still holds",
+        };
+    }
+    if missing && marker.offset < found.low {
+        return Plan::Rebuild {
+            why: "the changelog no longer begins where the index ends",
+        };
+    }
+    Plan::Replay { from: marker.offset }
+}
+
+fn ahead_of_changelog(marker: &Marker, high: i64) -> String {
+    format!(
+        "the index is applied up to offset {} of a changelog that ends at {high}: the changelog lost records, and the index may \
+         be the last to hold them; restore the changelog, or delete this partition's index to go on without them",
+        marker.offset
+    )
+}
+
+/// Where one input goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    At(i64),
+    /// The two that must agree do not.
+    Disagree {
+        committed: Option<i64>,
+        progress: Option<i64>,
+    },
+}
+
+/// The progress record is the truth; the committed offset must be equal or have expired (Kafka expires those of topics that a
+/// group doesn't subscribe to). Both absent: from the earliest.
+#[must_use]
+pub fn start(committed: Option<i64>, progress: Option<i64>, earliest: i64) -> Start {
+    match (committed, progress) {
+        (None, None) => Start::At(earliest),
+        (None, Some(progress)) => Start::At(progress),
+        (Some(committed), Some(progress)) if committed == progress => Start::At(progress),
+        (committed, progress) => Start::Disagree { committed, progress },
+    }
+}
+
+/// The positions of all inputs of a task, or the sentence why it stops.
+pub fn positions(
+    inputs: &[TopicPartition],
+    committed: &[Option<i64>],
+    earliest: &[i64],
+    progress: &dyn Fn(&TopicPartition) -> Option<i64>,
+) -> Result<BTreeMap<TopicPartition, i64>, String> {
+    let mut positions = BTreeMap::new();
+    for ((input, committed), earliest) in inputs.iter().zip(committed).zip(earliest) {
+        match start(*committed, progress(input), *earliest) {
+            Start::At(offset) if offset < *earliest => {
+                return Err(format!(
+                    "{input} begins at offset {earliest}, but {offset} is the next to read: records {offset} to {} were deleted \
+                     before they were judged",
+                    earliest - 1
+                ));
+            }
+            Start::At(offset) => {
+                positions.insert(input.clone(), offset);
+            }
+            Start::Disagree { committed, progress } => {
+                let said = |offset: Option<i64>| offset.map_or("nothing".to_owned(), |offset| offset.to_string());
+                return Err(format!(
+                    "the group has committed {} of {input}, but the changelog's progress record says {}: offsets were set by \
+                     hand, or the changelog is another; set the group's offset to the progress record's",
+                    said(committed),
+                    said(progress)
+                ));
+            }
+        }
+    }
+    Ok(positions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::Generation;
+
+    fn marker(offset: i64) -> Marker {
+        let of = Generation {
+            incarnation: Uuid::from_u128(1),
+            generation: Uuid::from_u128(2),
+            format: 1,
+        };
+        Marker {
+            of,
+            offset,
+            begun_at: 0,
+            applied_until: Some(0),
+        }
+    }
+
+    fn found(marker: Option<Marker>) -> Found {
+        Found {
+            low: 0,
+            high: 100,
+            incarnation: Some(Uuid::from_u128(1)),
+            marker,
+            format: 1,
+            now: 1_000,
+        }
+    }
+
+    #[test]
+    fn the_marker_decides_between_replay_rebuild_and_stop() {
+        assert_eq!(plan(&found(Some(marker(40)))), Plan::Replay { from: 40 });
+        assert_eq!(plan(&found(Some(marker(100)))), Plan::Replay { from: 100 });
+        assert!(matches!(plan(&found(None)), Plan::Rebuild { .. }));
+        assert!(matches!(plan(&found(Some(marker(101)))), Plan::Stop { .. }));
+        let other = Found {
+            incarnation: Some(Uuid::from_u128(9)),
+            ..found(Some(marker(40)))
+        };
+        assert!(matches!(plan(&other), Plan::Rebuild { .. }));
+        let other_format = Found {
+            format: 2,
+            ..found(Some(marker(40)))
+        };
+        assert!(matches!(plan(&other_format), Plan::Rebuild { .. }));
+    }
+
+    #[test]
+    fn a_marker_older_than_the_tombstones_is_rebuilt_only_if_something_is_missing() {
+        let old = Found {
+            now: TOMBSTONES_TRUSTED_MS + 1,
+            ..found(Some(marker(40)))
+        };
+        assert!(matches!(plan(&old), Plan::Rebuild { .. }));
+        let idle = Found {
+            now: TOMBSTONES_TRUSTED_MS + 1,
+            ..found(Some(marker(100)))
+        };
+        assert_eq!(plan(&idle), Plan::Replay { from: 100 });
+    }
+
+    #[test]
+    fn the_progress_record_is_the_truth_of_positions() {
+        assert_eq!(start(None, None, 7), Start::At(7));
+        assert_eq!(start(None, Some(9), 7), Start::At(9));
+        assert_eq!(start(Some(9), Some(9), 7), Start::At(9));
+        assert!(matches!(start(Some(8), Some(9), 7), Start::Disagree { .. }));
+        assert!(matches!(start(Some(8), None, 7), Start::Disagree { .. }));
+    }
+}

@@ -1,0 +1,356 @@
+//! From a batch to its one end: gathered, folded, produced, fenced, committed; or aborted and folded again, for ever.
+
+use super::batch::{Batch, Fold, Folded, Item, Misses};
+use super::core::Core;
+use super::task::{Retry, Running, Task};
+use super::{Action, Partition, Report, TransactionAnswer, TransactionStep};
+use crate::domain::record::Key;
+use crate::judging::SettingsTable;
+use crate::kafka::TopicPartition;
+use crate::state::keys::RecordKey;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Without progress for so long, somebody should know.
+const PAGE_AFTER_MS: u64 = 60_000;
+
+pub enum Stage {
+    Idle,
+    Gathering(Box<Gathering>),
+    /// A transaction is open, or its end is awaited.
+    Open(Box<Open>),
+    /// No transaction is open; the producer is being replaced. Nothing of the batch is left: all tasks will be doubted.
+    Replacing,
+}
+
+/// A batch that waits for the settings and for values of the index.
+pub struct Gathering {
+    batch: Batch,
+    /// The first keys have been asked for.
+    prepared: bool,
+    /// Keys asked for, by task.
+    asked: Misses,
+    /// Tasks whose question could not be asked, and when to ask again.
+    retries: BTreeMap<Partition, Retry>,
+    settings_retry: Option<Retry>,
+    /// Not folded before: after an abort it waits a little.
+    pause: Retry,
+}
+
+pub struct Open {
+    batch: Batch,
+    folded: Folded,
+    offsets: BTreeMap<usize, i64>,
+    /// A record of it was refused, and nobody says which: its items are tried one by one.
+    alone: bool,
+}
+
+impl Stage {
+    #[must_use]
+    pub fn gather(batch: Batch) -> Self {
+        Self::Gathering(Box::new(Gathering {
+            batch,
+            prepared: false,
+            asked: BTreeMap::new(),
+            retries: BTreeMap::new(),
+            settings_retry: None,
+            pause: Retry::default(),
+        }))
+    }
+
+    #[must_use]
+    pub fn in_transaction(&self) -> bool {
+        matches!(self, Self::Open(_) | Self::Replacing)
+    }
+
+    pub fn forget(&mut self, partition: Partition) {
+        if let Self::Gathering(gathering) = self {
+            gathering.batch.forget(partition);
+            gathering.asked.remove(&partition);
+            gathering.retries.remove(&partition);
+            if gathering.batch.items.is_empty() {
+                *self = Self::Idle;
+            }
+        }
+    }
+
+    pub fn read_failed(&mut self, partition: Partition, now_ms: u64) {
+        if let Self::Gathering(gathering) = self {
+            gathering.retries.entry(partition).or_default().failed(now_ms);
+        }
+    }
+
+    /// Values that were asked for, in the order of the keys. Err: they can't be what this task wrote.
+    pub fn read_done(
+        &mut self,
+        partition: Partition,
+        values: Vec<Option<Vec<u8>>>,
+        running: &mut Running,
+    ) -> Result<(), &'static str> {
+        let Self::Gathering(gathering) = self else {
+            return Ok(());
+        };
+        let Some(keys) = gathering.asked.remove(&partition) else {
+            return Ok(());
+        };
+        gathering.retries.remove(&partition);
+        let Some(part) = gathering.batch.parts.get_mut(&partition) else {
+            return Ok(());
+        };
+        for ((key, _), value) in keys.into_iter().zip(values) {
+            part.set
+                .read(key, value.as_deref(), &mut running.cache)
+                .map_err(|_| "index_unreadable")?;
+        }
+        Ok(())
+    }
+
+    pub fn settings_read(&mut self, table: Option<Arc<SettingsTable>>, now_ms: u64) {
+        let Self::Gathering(gathering) = self else { return };
+        match table {
+            Some(table) => gathering.batch.settings = Some(table),
+            None => gathering.settings_retry.get_or_insert_default().failed(now_ms),
+        }
+    }
+}
+
+impl Core {
+    /// Folds the batch when all that it asked for has come, or asks for more.
+    pub(super) fn advance_batch(&mut self) {
+        let Stage::Gathering(gathering) = &mut self.stage else {
+            return;
+        };
+        let now_ms = self.now.steady_ms;
+        if !gathering.pause.is_due(now_ms) {
+            return;
+        }
+        if gathering.batch.settings.is_none() {
+            if let Some(retry) = gathering
+                .settings_retry
+                .filter(|retry| retry.is_waiting() && retry.is_due(now_ms))
+            {
+                gathering.settings_retry = Some(retry.asked());
+                self.actions.push(Action::SyncSettings);
+            }
+        }
+        gathering.ask_again(&self.tasks, now_ms, &mut self.actions);
+        if !gathering.prepared {
+            gathering.prepared = true;
+            let misses = gathering.batch.prepare(&self.tasks);
+            gathering.ask(misses, &self.tasks, &mut self.actions);
+        }
+        while gathering.asked.is_empty() && gathering.batch.settings.is_some() {
+            match gathering.batch.fold(&self.tasks) {
+                Fold::Needs(needs) => {
+                    let misses = gathering.batch.look_up(needs, &self.tasks);
+                    gathering.ask(misses, &self.tasks, &mut self.actions);
+                }
+                Fold::Whole(folded) => return self.open(*folded),
+            }
+        }
+    }
+
+    fn open(&mut self, folded: Folded) {
+        let Stage::Gathering(gathering) = std::mem::replace(&mut self.stage, Stage::Idle) else {
+            return;
+        };
+        let batch = gathering.batch;
+        if folded.records.is_empty() {
+            // Nothing moved: a sweep that found nothing due, or repeats of what was read before.
+            return self.settle(&batch, folded, &BTreeMap::new());
+        }
+        self.stage = Stage::Open(Box::new(Open {
+            batch,
+            folded,
+            offsets: BTreeMap::new(),
+            alone: false,
+        }));
+        self.step(TransactionStep::Begin);
+    }
+
+    fn step(&mut self, step: TransactionStep) {
+        self.actions.push(Action::Transaction(step));
+    }
+
+    pub(super) fn transaction_answered(&mut self, answer: TransactionAnswer) {
+        if matches!(answer, TransactionAnswer::Replaced) && matches!(self.stage, Stage::Replacing) {
+            self.stage = Stage::Idle;
+            return self.doubt_all("producer_replaced");
+        }
+        let Stage::Open(open) = &mut self.stage else { return };
+        match answer {
+            TransactionAnswer::Begun => {
+                let records = std::mem::take(&mut open.folded.records);
+                self.step(TransactionStep::Produce(records));
+            }
+            TransactionAnswer::Produced => self.step(TransactionStep::Flush),
+            TransactionAnswer::Flushed(offsets) => {
+                open.offsets = offsets;
+                self.fence();
+            }
+            TransactionAnswer::OffsetsSent => self.step(TransactionStep::Commit),
+            TransactionAnswer::Committed => self.committed(),
+            TransactionAnswer::Aborted => self.aborted(),
+            TransactionAnswer::Replaced => self.aborted(),
+            TransactionAnswer::RecordRefused { place, sentence } => {
+                if let Some(item) = open.folded.owners.get(place).copied().flatten() {
+                    open.batch.give_up(item, sentence.clone());
+                }
+                self.abort(sentence);
+            }
+            TransactionAnswer::SomeRefused(why) => {
+                open.alone = true;
+                self.abort(why);
+            }
+            TransactionAnswer::MustAbort(why) => self.abort(why),
+            TransactionAnswer::ProducerLost(why) => {
+                self.report(Report::Fenced { why });
+                self.stage = Stage::Replacing;
+                self.step(TransactionStep::ReplaceProducer);
+            }
+        }
+    }
+
+    /// The guards before the commit: every task of the batch is still in the life that collected it; then the offsets of all
+    /// inputs of each, since a transaction without offsets isn't fenced.
+    fn fence(&mut self) {
+        let Stage::Open(open) = &self.stage else { return };
+        let alive = open.batch.parts.values().all(|part| {
+            let task = self.tasks.get(&part.life.partition);
+            task.is_some_and(|task| task.life == part.life && task.running().is_some())
+        });
+        if !alive {
+            return self.abort("a task of this batch was let go of".to_owned());
+        }
+        let offsets: Vec<(TopicPartition, i64)> = open
+            .batch
+            .parts
+            .values()
+            .flat_map(|part| part.positions.iter().map(|(at, offset)| (at.clone(), *offset)))
+            .collect();
+        self.step(TransactionStep::SendOffsets(offsets));
+    }
+
+    fn abort(&mut self, why: String) {
+        self.report(Report::Aborted { why });
+        self.step(TransactionStep::Abort);
+    }
+
+    /// Nothing of it happened: the batch is kept and folded again, after a while, from what is committed.
+    fn aborted(&mut self) {
+        let Stage::Open(open) = std::mem::replace(&mut self.stage, Stage::Idle) else {
+            return;
+        };
+        let open = *open;
+        let mut batch = open.batch;
+        batch.attempts += 1;
+        batch.reset();
+        let seconds = self.now.steady_ms.saturating_sub(batch.began_ms) / 1_000;
+        if seconds * 1_000 >= PAGE_AFTER_MS {
+            let why = format!(
+                "a batch of {} records was aborted {} times",
+                batch.items.len(),
+                batch.attempts
+            );
+            self.report(Report::NoProgress { seconds, why });
+        }
+        let lives: BTreeMap<Partition, _> = self
+            .tasks
+            .values()
+            .filter(|task| !task.closing)
+            .map(|task| (task.life.partition, task.life))
+            .collect();
+        batch
+            .items
+            .retain(|item| lives.get(&item.life().partition) == Some(&item.life()));
+        if batch.items.is_empty() {
+            return;
+        }
+        if open.alone && batch.items.len() > 1 {
+            return self.pending.put_back(batch.items, self.now.steady_ms);
+        }
+        let attempts = batch.attempts;
+        self.stage = Stage::gather(batch);
+        if let Stage::Gathering(gathering) = &mut self.stage {
+            gathering.pause = Retry::after_attempts(attempts, self.now.steady_ms);
+            gathering.batch.settings.clone_from(&self.settings);
+        }
+    }
+
+    fn committed(&mut self) {
+        let Stage::Open(open) = std::mem::replace(&mut self.stage, Stage::Idle) else {
+            return;
+        };
+        let open = *open;
+        self.settle(&open.batch, open.folded, &open.offsets);
+    }
+
+    /// What was committed is known from now on: to the overlay, to the cache, to the sweep.
+    fn settle(&mut self, batch: &Batch, folded: Folded, offsets: &BTreeMap<usize, i64>) {
+        let mut astray = Vec::new();
+        for (partition, part) in &batch.parts {
+            let Some(running) = self
+                .tasks
+                .get_mut(partition)
+                .filter(|task| task.life == part.life)
+                .and_then(Task::running_mut)
+            else {
+                continue;
+            };
+            running.positions.clone_from(&part.positions);
+            let Some(progress) = &part.progress else { continue };
+            let places = folded.changelog.get(partition).map_or(&[][..], Vec::as_slice);
+            let committed: Option<Vec<i64>> = places.iter().map(|place| offsets.get(place).copied()).collect();
+            let Some((to, committed)) = committed.and_then(|offsets| Some((offsets.last()? + 1, offsets))) else {
+                continue;
+            };
+            running.progress = progress.clone();
+            let changes = committed.into_iter().zip(part.changes.iter().cloned()).collect();
+            if running.overlay.commit(to, changes).is_err() {
+                astray.push(*partition);
+            }
+        }
+        for item in &batch.items {
+            if let Item::Swept { life, horizon, whole } = item {
+                self.swept(*life, *horizon, *whole);
+            }
+        }
+        self.report(Report::Committed(Box::new(folded.tally)));
+        astray
+            .into_iter()
+            .for_each(|partition| self.doubt(partition, "changelog_astray"));
+    }
+}
+
+impl Gathering {
+    /// Asks the index for what is missing; every task's keys in one question.
+    fn ask(&mut self, misses: Misses, tasks: &BTreeMap<Partition, Task>, actions: &mut Vec<Action>) {
+        for (partition, keys) in misses {
+            if let Some(action) = read(partition, &keys, tasks) {
+                actions.push(action);
+                self.asked.insert(partition, keys);
+            }
+        }
+    }
+
+    fn ask_again(&mut self, tasks: &BTreeMap<Partition, Task>, now_ms: u64, actions: &mut Vec<Action>) {
+        for (partition, retry) in &mut self.retries {
+            if retry.is_waiting() && retry.is_due(now_ms) {
+                *retry = retry.asked();
+                let keys = self.asked.get(partition).map_or(&[][..], Vec::as_slice);
+                actions.extend(read(*partition, keys, tasks));
+            }
+        }
+    }
+}
+
+fn read(partition: Partition, keys: &[(Key, RecordKey)], tasks: &BTreeMap<Partition, Task>) -> Option<Action> {
+    let task = tasks.get(&partition)?;
+    let running = task.running()?;
+    let keys = keys.iter().map(|(_, key)| key.as_bytes().to_vec()).collect();
+    Some(Action::Read {
+        life: task.life,
+        of: running.of,
+        keys,
+    })
+}

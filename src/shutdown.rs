@@ -1,0 +1,129 @@
+//! The wish to end, from the supervisor or from within, as a value that is passed on; and how long there is to end well.
+
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+/// Whoever holds it learns of the wish. Cloning is cheap.
+#[derive(Debug, Clone)]
+pub struct Shutdown {
+    wished: watch::Receiver<bool>,
+    /// Keeps the channel open where the trigger is gone.
+    trigger: Trigger,
+}
+
+/// Whoever holds it may utter the wish.
+#[derive(Debug, Clone)]
+pub struct Trigger(Arc<watch::Sender<bool>>);
+
+impl Trigger {
+    pub fn fire(&self) {
+        self.0.send_replace(true);
+    }
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Shutdown {
+    /// One that only its own trigger fires.
+    #[must_use]
+    pub fn new() -> Self {
+        let (sender, wished) = watch::channel(false);
+        let trigger = Trigger(Arc::new(sender));
+        Self { wished, trigger }
+    }
+
+    /// One that SIGTERM and SIGINT fire too. A second signal ends the process at once, as if it were not caught.
+    pub fn on_signals() -> io::Result<Self> {
+        let shutdown = Self::new();
+        let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let trigger = shutdown.trigger();
+        tokio::spawn(async move {
+            for signals in 0.. {
+                let (name, exit) = tokio::select! {
+                    _ = terminate.recv() => ("SIGTERM", 143),
+                    _ = interrupt.recv() => ("SIGINT", 130),
+                };
+                if signals > 0 {
+                    tracing::warn!(signal = name, "ends at once, without draining");
+                    std::process::exit(exit);
+                }
+                tracing::info!(signal = name, "drains and ends");
+                trigger.fire();
+            }
+        });
+        Ok(shutdown)
+    }
+
+    #[must_use]
+    pub fn trigger(&self) -> Trigger {
+        self.trigger.clone()
+    }
+
+    /// For loops that look now and then.
+    #[must_use]
+    pub fn is_wished(&self) -> bool {
+        *self.wished.borrow()
+    }
+
+    /// Ready when the wish is uttered, or was before.
+    pub fn wished(&self) -> impl Future<Output = ()> + Send + 'static {
+        let Self { mut wished, trigger } = self.clone();
+        async move {
+            // The channel can't close: this future holds a sender.
+            let _ = wished.wait_for(|wished| *wished).await;
+            drop(trigger);
+        }
+    }
+}
+
+/// Until when draining may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    #[must_use]
+    pub fn after(time: Duration) -> Self {
+        Self(Instant::now() + time)
+    }
+
+    /// Zero once it has passed.
+    #[must_use]
+    pub fn left(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
+
+    #[must_use]
+    pub fn has_passed(self) -> bool {
+        self.left().is_zero()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_wish_reaches_who_asked_before_and_after() {
+        let shutdown = Shutdown::new();
+        let before = tokio::spawn(shutdown.wished());
+        assert!(!shutdown.is_wished());
+        shutdown.trigger().fire();
+        before.await.unwrap();
+        shutdown.clone().wished().await;
+        assert!(shutdown.is_wished());
+    }
+
+    #[test]
+    fn a_deadline_passes() {
+        assert!(Deadline::after(Duration::ZERO).has_passed());
+        assert!(!Deadline::after(Duration::from_secs(60)).has_passed());
+    }
+}

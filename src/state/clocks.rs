@@ -1,0 +1,134 @@
+//! What a changelog record does to the index, clocks included. Both come from its key and value alone, so that a rebuild
+//! gives what was applied at the time. A clock's name holds its org in clear and nothing else; its members are record keys.
+
+use super::codec::{Stored, Value, decode};
+use super::keys::{Kind, RecordKey};
+use super::wire::{DecodeError, Reader};
+use crate::domain::ids::OrgId;
+use crate::domain::record::Record;
+use crate::domain::time::Instant;
+use crate::domain::timers::{Clocks, clocks};
+use crate::index::Op;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClockKind {
+    Inactivity,
+    Age,
+}
+
+impl ClockKind {
+    pub const ALL: [Self; 2] = [Self::Inactivity, Self::Age];
+
+    const fn byte(self) -> u8 {
+        match self {
+            Self::Inactivity => b'i',
+            Self::Age => b'a',
+        }
+    }
+
+    /// Where it starts, among the clocks of an entry, or its cut-off among those of a sweep.
+    #[must_use]
+    pub fn of(self, clocks: &Clocks) -> Option<Instant> {
+        match self {
+            Self::Inactivity => clocks.inactivity,
+            Self::Age => clocks.age,
+        }
+    }
+
+    /// `<i or a>:<org>`
+    #[must_use]
+    pub fn name(self, org: &OrgId) -> Vec<u8> {
+        [&[self.byte(), b':'], org.as_str().as_bytes()].concat()
+    }
+
+    /// The clock of that name. None: a name that this program never wrote.
+    #[must_use]
+    pub fn parse(name: &[u8]) -> Option<(Self, OrgId)> {
+        let (kind, org) = name.split_at_checked(2)?;
+        let kind = Self::ALL.into_iter().find(|clock| kind == [clock.byte(), b':'])?;
+        let org = OrgId::parse(std::str::from_utf8(org).ok()?).ok()?;
+        Some((kind, org))
+    }
+
+    fn op(self, org: &OrgId, member: &RecordKey, start: Option<Instant>) -> Op {
+        Op::Clock {
+            clock: self.name(org),
+            member: member.as_bytes().to_vec(),
+            start: start.map(|start| start.0),
+        }
+    }
+}
+
+/// Where the clocks of a record start; those of most kinds have none.
+#[must_use]
+pub fn clocks_of(record: Option<&Record>) -> Clocks {
+    match record {
+        Some(Record::Entry(entry)) => clocks(entry),
+        _ => Clocks::default(),
+    }
+}
+
+/// Sets those clocks that were not known to stand there already.
+#[must_use]
+pub fn clock_ops(org: &OrgId, member: &RecordKey, before: Option<&Clocks>, after: &Clocks) -> Vec<Op> {
+    let moved = |kind: &ClockKind| before.is_none_or(|before| kind.of(before) != kind.of(after));
+    let moved = ClockKind::ALL.into_iter().filter(moved);
+    moved.map(|kind| kind.op(org, member, kind.of(after))).collect()
+}
+
+/// The operations of one changelog record, as it is read on a replay or a rebuild. An error: a value that can't be read.
+pub fn replay(key: &RecordKey, value: Option<&[u8]>) -> Result<Vec<Op>, DecodeError> {
+    let Some(bytes) = value else {
+        return Ok(vec![delete(key)]);
+    };
+    let mut ops = vec![put(key, bytes)];
+    if key.kind() != Kind::Phone {
+        // Nothing in it ticks: only its format is looked at.
+        return Reader::new(bytes).map(|_| ops);
+    }
+    match decode(key, bytes)? {
+        Value::Live(Stored { subject, record }) => {
+            let after = clocks_of(Some(&record));
+            ops.extend(
+                subject
+                    .iter()
+                    .flat_map(|subject| clock_ops(&subject.org, key, None, &after)),
+            );
+        }
+        Value::Gone(org) => {
+            ops = vec![delete(key)];
+            ops.extend(clock_ops(&org, key, None, &Clocks::default()));
+        }
+    }
+    Ok(ops)
+}
+
+pub(super) fn put(key: &RecordKey, value: &[u8]) -> Op {
+    Op::Put {
+        key: key.as_bytes().to_vec(),
+        value: value.to_vec(),
+    }
+}
+
+pub(super) fn delete(key: &RecordKey) -> Op {
+    Op::Delete {
+        key: key.as_bytes().to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_named_by_its_kind_and_org() {
+        let org = OrgId::parse("acme").unwrap();
+        assert_eq!(ClockKind::Age.name(&org), b"a:acme");
+        for kind in ClockKind::ALL {
+            assert_eq!(ClockKind::parse(&kind.name(&org)), Some((kind, org.clone())));
+        }
+        for wrong in [&b""[..], b"i", b"i:", b"x:acme", b"i-acme", b"i:\xff"] {
+            assert_eq!(ClockKind::parse(wrong), None);
+        }
+    }
+}

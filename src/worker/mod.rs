@@ -1,0 +1,198 @@
+//! A worker: one OS thread with its consumer and its producer, which feeds events to the protocol and performs its actions.
+//! It decides nothing: what to do stands in `protocol`, and this file is the loop.
+
+mod perform;
+pub mod recovery;
+pub mod settings;
+
+use crate::index::Index;
+use crate::kafka::{Consumer, Fault, Polled, Settings as KafkaSettings, Transaction, Transactions};
+use crate::protocol::core::Config;
+use crate::protocol::{Core, Event, Now};
+use crate::shutdown::{Deadline, Shutdown};
+use crate::telemetry::watch::Watch;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+use uuid::Uuid;
+
+/// The longest wait for records: rebalances, answers and the heartbeat of `/livez` come in between.
+const IDLE_POLL: Duration = Duration::from_millis(25);
+/// The longest wait for an answer while a batch or a recovery needs one.
+const ANSWER_WAIT: Duration = Duration::from_millis(2);
+/// Records taken from the client at once.
+const DRAIN: usize = 1_000;
+
+/// What a worker is built from.
+pub struct Parts {
+    pub kafka: KafkaSettings,
+    pub transactional_id: String,
+    pub commands_topic: Arc<str>,
+    pub index: Index,
+    pub runtime: tokio::runtime::Handle,
+    pub settings: settings::Settings,
+    pub watch: Arc<Watch>,
+    pub shutdown: Shutdown,
+    /// How long draining may take.
+    pub drain: Duration,
+    /// Where others leave events for this worker: numbers of partitions, the clock's horizon.
+    pub mailbox: (Sender<Event>, Receiver<Event>),
+}
+
+enum Producer {
+    /// None is open: the first one was not opened yet, or the last was lost.
+    Absent,
+    Idle(Transactions),
+    Open(Transaction),
+}
+
+pub struct Worker {
+    core: Core,
+    consumer: Consumer,
+    producer: Producer,
+    replace_at: Option<Instant>,
+    parts: Parts,
+    recovery: recovery::Recovery,
+    started: Instant,
+    found: Vec<Polled>,
+    failed: Option<String>,
+}
+
+impl Worker {
+    /// Opens the consumer; the producer is opened by the loop, which tries until it can.
+    pub fn new(config: Config, parts: Parts) -> Result<Self, crate::kafka::Error> {
+        let consumer = Consumer::open(&parts.kafka)?;
+        let recovery = recovery::Recovery::start(
+            parts.kafka.clone(),
+            &parts.index,
+            &parts.runtime,
+            parts.mailbox.0.clone(),
+        )?;
+        let started = Instant::now();
+        let core = Core::new(config, now(started), Box::new(Uuid::new_v4));
+        Ok(Self {
+            core,
+            consumer,
+            producer: Producer::Absent,
+            replace_at: Some(started),
+            parts,
+            recovery,
+            started,
+            found: Vec::new(),
+            failed: None,
+        })
+    }
+
+    /// Runs until all is drained after a stop, or until nothing can work any more: the sentence says why.
+    pub fn run(mut self) -> Result<(), String> {
+        while !matches!(self.producer, Producer::Idle(_)) && !self.parts.shutdown.is_wished() && self.failed.is_none() {
+            self.open_producer();
+            self.take_mail(Duration::ZERO);
+            self.parts.watch.turned();
+        }
+        if self.failed.is_none() && !self.parts.shutdown.is_wished() {
+            self.consumer
+                .subscribe(&self.parts.commands_topic)
+                .map_err(|error| error.to_string())?;
+        }
+        let deadline = self.turn();
+        self.consumer.close(deadline.left().max(Duration::from_secs(1)));
+        self.parts.watch.ended();
+        self.failed.map_or(Ok(()), Err)
+    }
+
+    /// The loop. Gives back until when the end of it may take.
+    fn turn(&mut self) -> Deadline {
+        let mut draining: Option<Deadline> = None;
+        while self.failed.is_none() {
+            if self.parts.shutdown.is_wished() && draining.is_none() {
+                draining = Some(Deadline::after(self.parts.drain));
+                self.handle(Event::Drain);
+            }
+            if let Some(deadline) = draining.filter(|deadline| self.core.is_drained() || deadline.has_passed()) {
+                return deadline;
+            }
+            if self.replace_at.is_some() {
+                self.open_producer();
+            }
+            let waiting = self.core.is_waiting() || self.core.is_recovering();
+            self.take_mail(if waiting { ANSWER_WAIT } else { Duration::ZERO });
+            self.poll(if waiting { Duration::ZERO } else { self.patience() });
+            self.handle(Event::Tick);
+            self.parts.watch.turned();
+        }
+        draining.unwrap_or_else(|| Deadline::after(Duration::from_secs(1)))
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_millis(self.core.patience_ms()).min(IDLE_POLL)
+    }
+
+    /// Takes events that others left, waiting for the first.
+    fn take_mail(&mut self, wait: Duration) {
+        let first = if wait.is_zero() {
+            None
+        } else {
+            self.parts.mailbox.1.recv_timeout(wait).ok()
+        };
+        if let Some(event) = first {
+            self.handle(event);
+        }
+        while let Ok(event) = self.parts.mailbox.1.try_recv() {
+            self.handle(event);
+        }
+    }
+
+    fn poll(&mut self, wait: Duration) {
+        let mut found = std::mem::take(&mut self.found);
+        self.consumer.drain(DRAIN, wait, &mut found);
+        for polled in found.drain(..) {
+            match polled {
+                Polled::Record(record) => self.handle(Event::Record(record)),
+                Polled::EndOfPartition(at) => self.handle(Event::EndReached(at)),
+                Polled::Rebalance(rebalance) => self.handle(Event::Rebalance(rebalance)),
+                Polled::Fault(fault) => self.fault(fault),
+                Polled::Nothing => {}
+            }
+        }
+        self.found = found;
+    }
+
+    fn fault(&mut self, fault: Fault) {
+        self.parts.watch.kafka_fault(&fault);
+        match fault {
+            Fault::OffsetOutOfRange { at, .. } => self.handle(Event::OutOfRange(at)),
+            Fault::Fatal { .. } => self.failed = Some(fault.to_string()),
+            _ => {}
+        }
+    }
+
+    /// One event, and all that follows from it: what an action answers is the next event.
+    fn handle(&mut self, event: Event) {
+        let mut events = std::collections::VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            let actions = self.core.handle(event, now(self.started));
+            for action in actions {
+                if let Some(answer) = self.perform(action) {
+                    events.push_back(answer);
+                }
+            }
+        }
+    }
+}
+
+fn now(started: Instant) -> Now {
+    let wall = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    Now {
+        wall: crate::domain::time::Instant(i64::try_from(wall.as_millis()).unwrap_or(i64::MAX)),
+        steady_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+/// A channel for events, made before the worker so that others can be given its sender.
+#[must_use]
+pub fn mailbox() -> (Sender<Event>, Receiver<Event>) {
+    channel()
+}

@@ -1,0 +1,336 @@
+//! What the worker does for each action of the protocol. Calls of Kafka block here, on the worker's thread; the index is
+//! asked here too, but applied in the background.
+
+use super::{Producer, Worker};
+use crate::index::{Batch, Due, Generation, Index, Read};
+use crate::kafka::transaction::Blame;
+use crate::kafka::{Ending, Kind, NewRecord, TopicPartition, Transactions, TxnError};
+use crate::protocol::{Action, Event, Life, TransactionAnswer, TransactionStep};
+use crate::telemetry::metrics::IndexCall;
+use crate::telemetry::watch;
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// A call to a broker that should take milliseconds.
+const CALL: Duration = Duration::from_secs(5);
+const FLUSH: Duration = Duration::from_secs(30);
+/// How long one try to open a producer blocks the worker, and the pause after a failed one.
+const OPEN: Duration = Duration::from_secs(3);
+const OPEN_AGAIN: Duration = Duration::from_millis(500);
+
+impl Worker {
+    /// Performs one action. What is answered at once is given back; the rest comes to the mailbox.
+    pub(super) fn perform(&mut self, action: Action) -> Option<Event> {
+        match action {
+            Action::Assign(partitions) => self
+                .consumer
+                .assign_parked(&partitions)
+                .err()
+                .map(|error| self.no_answer(&error)),
+            Action::Add(partitions) => self
+                .consumer
+                .assign_parked(&partitions)
+                .err()
+                .and_then(|error| self.retry_later(&error)),
+            Action::Unassign(partitions) => self
+                .consumer
+                .incremental_unassign(&partitions)
+                .err()
+                .map(|error| self.no_answer(&error)),
+            Action::Resume(at) => self.resume(&at),
+            Action::Pause(partitions) => self
+                .consumer
+                .pause(&partitions)
+                .err()
+                .and_then(|error| self.retry_later(&error)),
+            Action::Unpause(partitions) => self
+                .consumer
+                .resume(&partitions)
+                .err()
+                .and_then(|error| self.retry_later(&error)),
+            Action::Recover(life, question) => {
+                self.recovery.ask(life, question);
+                None
+            }
+            Action::Read { life, of, keys } => Some(self.read(life, of, &keys)),
+            Action::Apply { life, of, batch } => {
+                self.apply(life, of, batch);
+                None
+            }
+            Action::FindDue {
+                life,
+                of,
+                cutoffs,
+                limit,
+            } => {
+                self.find_due(life, of, cutoffs, limit);
+                None
+            }
+            Action::SyncSettings => {
+                self.parts.settings.sync(self.parts.mailbox.0.clone());
+                None
+            }
+            Action::Transaction(step) => self.transact(step).map(Event::Transaction),
+            Action::Report(report) => {
+                self.parts.watch.report(&report);
+                None
+            }
+        }
+    }
+
+    /// The group can't go on without our answer, and the client didn't take it: only a new consumer helps.
+    fn no_answer(&mut self, error: &crate::kafka::Error) -> Event {
+        self.failed = Some(format!("the client took no answer to a rebalance: {error}"));
+        Event::Tick
+    }
+
+    fn retry_later(&mut self, error: &crate::kafka::Error) -> Option<Event> {
+        tracing::warn!(%error, "partition_flow_failed");
+        None
+    }
+
+    fn resume(&mut self, at: &[(TopicPartition, i64)]) -> Option<Event> {
+        let names: Vec<TopicPartition> = at.iter().map(|(partition, _)| partition.clone()).collect();
+        let sought = self.consumer.seek(at, CALL).and_then(|()| self.consumer.resume(&names));
+        let error = sought.err()?;
+        tracing::warn!(%error, "seek_failed");
+        names.first().map(|first| Event::Doubt(first.partition, "seek_failed"))
+    }
+
+    fn read(&mut self, life: Life, of: Generation, keys: &[Vec<u8>]) -> Event {
+        let started = Instant::now();
+        let read = self
+            .parts
+            .runtime
+            .block_on(self.parts.index.read(life.partition, &of, keys));
+        self.parts
+            .watch
+            .index_call(IndexCall::Read, watch::outcome(&read), started.elapsed());
+        Event::Values(life, read.map_err(|error| self.parts.watch.index_failed(&error)).ok())
+    }
+
+    fn apply(&self, life: Life, of: Generation, batch: Batch) {
+        let (index, watch, mail) = (
+            self.parts.index.clone(),
+            self.parts.watch.clone(),
+            self.parts.mailbox.0.clone(),
+        );
+        self.parts.runtime.spawn(async move {
+            let started = Instant::now();
+            let applied = index.apply(life.partition, &of, &batch).await;
+            watch.index_call(IndexCall::Apply, watch::applied(&applied), started.elapsed());
+            let applied = applied.map_err(|error| watch.index_failed(&error)).ok();
+            _ = mail.send(Event::Applied(life, applied));
+        });
+    }
+
+    fn find_due(&self, life: Life, of: Generation, cutoffs: Vec<(Vec<u8>, i64)>, limit: usize) {
+        let (index, watch, mail) = (
+            self.parts.index.clone(),
+            self.parts.watch.clone(),
+            self.parts.mailbox.0.clone(),
+        );
+        self.parts.runtime.spawn(async move {
+            let started = Instant::now();
+            let due = due_values(&index, life, of, &cutoffs, limit).await;
+            watch.index_call(IndexCall::Due, watch::outcome(&due), started.elapsed());
+            let due = due.map_err(|error| watch.index_failed(&error)).ok();
+            _ = mail.send(Event::Due(life, due));
+        });
+    }
+
+    fn transact(&mut self, step: TransactionStep) -> Option<TransactionAnswer> {
+        let started = Instant::now();
+        let phase = watch::phase(&step);
+        let answer = match step {
+            TransactionStep::Begin => Some(self.begin()),
+            TransactionStep::Produce(records) => Some(self.produce(&records)),
+            TransactionStep::Flush => Some(self.flush()),
+            TransactionStep::SendOffsets(offsets) => Some(self.send_offsets(&offsets)),
+            TransactionStep::Commit => Some(self.end(Ends::Commit)),
+            TransactionStep::Abort => Some(self.end(Ends::Abort)),
+            TransactionStep::ReplaceProducer => {
+                self.producer = Producer::Absent;
+                self.replace_at = Some(Instant::now());
+                None
+            }
+        };
+        self.parts.watch.transaction_phase(phase, started.elapsed());
+        answer
+    }
+
+    /// Tries to open a producer; the protocol hears of it when there is one.
+    pub(super) fn open_producer(&mut self) {
+        if self.replace_at.is_some_and(|at| at > Instant::now()) {
+            return std::thread::sleep(Duration::from_millis(1));
+        }
+        let shutdown = self.parts.shutdown.clone();
+        match Transactions::open(&self.parts.kafka, &self.parts.transactional_id, OPEN, &|| {
+            shutdown.is_wished()
+        }) {
+            Ok(transactions) => {
+                self.producer = Producer::Idle(transactions);
+                self.replace_at = None;
+                self.handle(Event::Transaction(TransactionAnswer::Replaced));
+            }
+            Err(error) if error.kind() == Kind::Fatal => self.failed = Some(error.to_string()),
+            Err(error) => {
+                self.parts.watch.kafka_unavailable(&error.to_string());
+                self.replace_at = Some(Instant::now() + OPEN_AGAIN);
+            }
+        }
+    }
+
+    fn begin(&mut self) -> TransactionAnswer {
+        match std::mem::replace(&mut self.producer, Producer::Absent) {
+            // A slow control request of its last transaction may still be on its way (KAFKA-17754).
+            Producer::Idle(transactions) if transactions.is_suspect() => TransactionAnswer::ProducerLost(
+                "a control request was slow, and could decide a later transaction".to_owned(),
+            ),
+            Producer::Idle(transactions) => match transactions.begin() {
+                Ok(transaction) => {
+                    self.producer = Producer::Open(transaction);
+                    TransactionAnswer::Begun
+                }
+                Err(error) => TransactionAnswer::ProducerLost(error.to_string()),
+            },
+            Producer::Absent | Producer::Open(_) => TransactionAnswer::ProducerLost("no producer is idle".to_owned()),
+        }
+    }
+
+    fn produce(&mut self, records: &[NewRecord]) -> TransactionAnswer {
+        let Producer::Open(transaction) = &mut self.producer else {
+            return gone();
+        };
+        for (place, record) in records.iter().enumerate() {
+            if let Err(error) = transaction.send(place, record) {
+                return failed(error);
+            }
+        }
+        TransactionAnswer::Produced
+    }
+
+    fn flush(&mut self) -> TransactionAnswer {
+        let Producer::Open(transaction) = &mut self.producer else {
+            return gone();
+        };
+        match transaction.flush(FLUSH) {
+            Ok(delivered) => {
+                let offsets: BTreeMap<usize, i64> = delivered.iter().map(|one| (one.tag, one.offset)).collect();
+                TransactionAnswer::Flushed(offsets)
+            }
+            Err(error @ TxnError::FlushTimedOut { .. }) => TransactionAnswer::MustAbort(error.to_string()),
+            Err(error) => failed(error),
+        }
+    }
+
+    fn send_offsets(&mut self, offsets: &[(TopicPartition, i64)]) -> TransactionAnswer {
+        let Producer::Open(transaction) = &mut self.producer else {
+            return gone();
+        };
+        match transaction.send_offsets(&self.consumer, offsets, CALL) {
+            Ok(()) => TransactionAnswer::OffsetsSent,
+            Err(error) if error.kind() == Kind::Retry => TransactionAnswer::MustAbort(error.to_string()),
+            Err(error) => failed(error),
+        }
+    }
+
+    fn end(&mut self, ends: Ends) -> TransactionAnswer {
+        loop {
+            let Producer::Open(transaction) = std::mem::replace(&mut self.producer, Producer::Absent) else {
+                return gone();
+            };
+            let ending = match ends {
+                Ends::Commit => transaction.commit(),
+                Ends::Abort => transaction.abort(),
+            };
+            match ending {
+                Ending::Done(transactions) => {
+                    self.producer = Producer::Idle(transactions);
+                    return match ends {
+                        Ends::Commit => TransactionAnswer::Committed,
+                        Ends::Abort => TransactionAnswer::Aborted,
+                    };
+                }
+                Ending::Again(transaction, error) => {
+                    self.parts.watch.kafka_unavailable(&error.to_string());
+                    self.producer = Producer::Open(transaction);
+                }
+                Ending::MustAbort(transaction, error) => {
+                    self.producer = Producer::Open(transaction);
+                    return TransactionAnswer::MustAbort(error.to_string());
+                }
+                Ending::Gone(error) => return TransactionAnswer::ProducerLost(error.to_string()),
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Ends {
+    Commit,
+    Abort,
+}
+
+fn gone() -> TransactionAnswer {
+    TransactionAnswer::ProducerLost("no transaction is open".to_owned())
+}
+
+/// An error of a step within an open transaction, as the protocol takes it.
+fn failed(error: TxnError) -> TransactionAnswer {
+    let sentence = error.to_string();
+    match (error.kind(), error) {
+        (
+            _,
+            TxnError::NotDelivered {
+                tags,
+                blame: Blame::Record,
+                ..
+            },
+        ) if !tags.is_empty() => TransactionAnswer::RecordRefused {
+            place: tags[0],
+            sentence,
+        },
+        (
+            _,
+            TxnError::NotDelivered {
+                blame: Blame::AmongThese,
+                ..
+            },
+        ) => TransactionAnswer::SomeRefused(sentence),
+        (Kind::Retry | Kind::Abort, _) => TransactionAnswer::MustAbort(sentence),
+        (Kind::Replace | Kind::Fatal, _) => TransactionAnswer::ProducerLost(sentence),
+    }
+}
+
+/// The values of the entries that the clocks name, each once.
+async fn due_values(
+    index: &Index,
+    life: Life,
+    of: Generation,
+    cutoffs: &[(Vec<u8>, i64)],
+    limit: usize,
+) -> Result<Read<Vec<Vec<u8>>>, crate::index::Error> {
+    let questions: Vec<Due<'_>> = cutoffs
+        .iter()
+        .map(|(clock, upto)| Due {
+            clock,
+            upto: *upto,
+            skip: 0,
+        })
+        .collect();
+    let found = match index.due(life.partition, &of, &questions, limit).await? {
+        Read::Found { value, .. } => value,
+        Read::Foreign(marker) => return Ok(Read::Foreign(marker)),
+    };
+    let mut members: Vec<Vec<u8>> = found.into_iter().flatten().map(|member| member.member).collect();
+    members.sort();
+    members.dedup();
+    Ok(match index.read(life.partition, &of, &members).await? {
+        Read::Found { marker, value } => Read::Found {
+            marker,
+            value: value.into_iter().flatten().collect(),
+        },
+        Read::Foreign(marker) => Read::Foreign(marker),
+    })
+}

@@ -1,0 +1,110 @@
+//! The table of accepted settings, read whole by every process. Whoever folds a batch asks first; the answer is a table as of
+//! a high watermark that was asked for after the question (K4).
+
+use crate::contract::settings_table;
+use crate::judging::SettingsTable;
+use crate::kafka::restore::TableReader;
+use crate::kafka::{Error, Record, Settings as KafkaSettings};
+use crate::protocol::Event;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+/// Beyond this the question is asked again: an open transaction of another process holds the table's end back.
+const DEADLINE: Duration = Duration::from_secs(15);
+const OPEN: Duration = Duration::from_secs(5);
+const OPEN_AGAIN: Duration = Duration::from_millis(500);
+
+/// Asks the table's thread; cheap to clone.
+#[derive(Clone)]
+pub struct Settings {
+    questions: Sender<Sender<Event>>,
+    latest: Arc<RwLock<Arc<SettingsTable>>>,
+}
+
+impl Settings {
+    pub fn start(kafka: KafkaSettings, topic: Arc<str>) -> Result<Self, Error> {
+        let (questions, asked) = channel();
+        let latest = Arc::<RwLock<Arc<SettingsTable>>>::default();
+        let table = latest.clone();
+        let thread = std::thread::Builder::new().name("settings".to_owned());
+        let spawned = thread.spawn(move || serve(&kafka, &topic, &asked, &table));
+        spawned.map_err(|error| Error::Unfit(format!("no thread can be started: {error}")))?;
+        Ok(Self { questions, latest })
+    }
+
+    /// The answer, `Event::Settings`, goes to that mailbox.
+    pub fn sync(&self, mail: Sender<Event>) {
+        if let Err(unsent) = self.questions.send(mail) {
+            _ = unsent.0.send(Event::Settings(None));
+        }
+    }
+
+    /// As of the last question that anyone asked.
+    #[must_use]
+    pub fn latest(&self) -> Arc<SettingsTable> {
+        self.latest
+            .read()
+            .map_or_else(|poisoned| poisoned.into_inner().clone(), |table| table.clone())
+    }
+}
+
+fn serve(kafka: &KafkaSettings, topic: &str, asked: &Receiver<Sender<Event>>, latest: &RwLock<Arc<SettingsTable>>) {
+    let mut reader: Option<TableReader> = None;
+    let mut table = SettingsTable::default();
+    while let Ok(first) = asked.recv() {
+        // All who asked by now are served by one look at the high watermark: it comes after every one of these questions.
+        let mut waiting = vec![first];
+        waiting.extend(asked.try_iter());
+        let answer = match read(kafka, topic, &mut reader, &mut table) {
+            Ok(changed) => Some(publish(&table, changed, latest)),
+            Err(error) => {
+                tracing::warn!(%error, "settings_unavailable");
+                if reader.is_none() {
+                    std::thread::sleep(OPEN_AGAIN);
+                }
+                None
+            }
+        };
+        for mail in waiting {
+            _ = mail.send(Event::Settings(answer.clone()));
+        }
+    }
+}
+
+/// Reads on to the high watermark of now. True: something changed.
+fn read(
+    kafka: &KafkaSettings,
+    topic: &str,
+    reader: &mut Option<TableReader>,
+    table: &mut SettingsTable,
+) -> Result<bool, Error> {
+    let reader = match reader {
+        Some(reader) => reader,
+        None => reader.insert(TableReader::open(kafka, topic, OPEN)?),
+    };
+    let before = table.next_offset();
+    reader.read_to_high_watermark(DEADLINE, &mut |record| take(&record, table))?;
+    table.reach(reader.position());
+    Ok(table.next_offset() != before)
+}
+
+fn take(record: &Record, table: &mut SettingsTable) {
+    let at = crate::domain::time::Instant(record.timestamp.unwrap_or_default());
+    let Some(value) = record.value.as_deref() else { return };
+    match settings_table::read(value, record.at.offset, at) {
+        Ok((org, settings)) => table.put(org, settings),
+        Err(error) => tracing::error!(offset = record.at.offset, %error, "settings_record_unreadable"),
+    }
+}
+
+fn publish(table: &SettingsTable, changed: bool, latest: &RwLock<Arc<SettingsTable>>) -> Arc<SettingsTable> {
+    let mut held = match latest.write() {
+        Ok(held) => held,
+        Err(poisoned) => poisoned.into_inner(),
+    };
+    if changed {
+        *held = Arc::new(table.clone());
+    }
+    held.clone()
+}

@@ -1,0 +1,87 @@
+//! The mock cluster carries the happy path, quickly.
+
+use std::time::{Duration, Instant};
+
+use chatroom_router::kafka::mock::MockCluster;
+use chatroom_router::kafka::*;
+
+use crate::support::*;
+
+#[test]
+fn the_mock_cluster_carries_a_transaction_and_assigns_at_once() {
+    let cluster = MockCluster::start(&[("in", 2), ("out", 1)]).unwrap();
+    let settings = Settings {
+        brokers: cluster.brokers().into(),
+        ..Settings::default()
+    };
+    let started = Instant::now();
+    let mut consumer = member(&settings, "in");
+    assert!(
+        started.elapsed() < Duration::from_secs(2),
+        "first assignment after {:?}",
+        started.elapsed()
+    );
+    let record = |topic: &str, partition, value: &str| NewRecord {
+        topic: topic.into(),
+        partition: Some(partition),
+        value: Some(value.into()),
+        ..NewRecord::default()
+    };
+    let mut open = Transactions::open(&settings, "t", LONG, &|| false)
+        .unwrap()
+        .begin()
+        .unwrap();
+    open.send(3, &record("in", 1, "a")).unwrap();
+    open.send(4, &record("out", 0, "b")).unwrap();
+    let mut delivered = open.flush(LONG).unwrap();
+    delivered.sort_by_key(|delivered| delivered.tag);
+    assert_eq!(
+        delivered.iter().map(|one| (one.tag, one.partition)).collect::<Vec<_>>(),
+        [(3, 1), (4, 0)]
+    );
+    open.send_offsets(&consumer, &[(TopicPartition::new("in", 1), 0)], LONG)
+        .unwrap();
+    done(open.commit());
+    let seen = poll_until(&mut consumer, 0, |polled| matches!(polled, Polled::Record(_)));
+    assert_eq!(texts(&seen), ["a"]);
+    let closing = Instant::now();
+    consumer.close(Duration::from_secs(5));
+    assert!(
+        closing.elapsed() < Duration::from_secs(4),
+        "closed after {:?}",
+        closing.elapsed()
+    );
+}
+
+#[test]
+fn a_cluster_that_is_cut_off_is_told_and_comes_back() {
+    let cluster = MockCluster::start(&[("in", 1)]).unwrap();
+    let settings = Settings {
+        brokers: cluster.brokers().into(),
+        ..Settings::default()
+    };
+    let mut consumer = member(&settings, "in");
+    cluster.set_reachable(false).unwrap();
+    poll_until(&mut consumer, 0, |polled| {
+        matches!(polled, Polled::Fault(Fault::AllBrokersDown(_)))
+    });
+    let mut lookup = Lookup::open(&settings).unwrap();
+    let error = lookup.reach(Duration::from_millis(300)).unwrap_err();
+    assert_eq!(error.kind(), Kind::Retry);
+    cluster.set_reachable(true).unwrap();
+    lookup.reach(LONG).unwrap();
+}
+
+#[test]
+fn closing_has_a_bound_when_nobody_answers() {
+    let cluster = MockCluster::start(&[("in", 1)]).unwrap();
+    let settings = Settings {
+        brokers: cluster.brokers().into(),
+        ..Settings::default()
+    };
+    let consumer = member(&settings, "in");
+    cluster.set_reachable(false).unwrap();
+    let started = Instant::now();
+    consumer.close(Duration::from_secs(1));
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+}

@@ -1,0 +1,234 @@
+//! Members come and go; partitions of a topic that the group does not subscribe to come along with those that it does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use chatroom_router::kafka::client_config::GroupProtocol;
+use chatroom_router::kafka::*;
+
+use crate::support::*;
+
+/// Records by input partition, in the order in which they were committed.
+type Seen = Arc<Mutex<BTreeMap<i32, Vec<String>>>>;
+
+/// A group at work, as seen from outside.
+struct Group {
+    settings: Settings,
+    tasks: String,
+    input: String,
+    seen: Seen,
+    /// Who holds which task.
+    owners: Owners,
+}
+
+type Owners = Arc<Mutex<BTreeMap<i32, usize>>>;
+
+struct Member {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Group {
+    fn start(&self, name: usize) -> Member {
+        let stop = Arc::<AtomicBool>::default();
+        let (settings, tasks, input) = (self.settings.clone(), self.tasks.clone(), self.input.clone());
+        let (seen, owners, stopped) = (self.seen.clone(), self.owners.clone(), stop.clone());
+        let own = move |event: &Rebalance| {
+            let mut owners = owners.lock().unwrap();
+            for at in event.partitions() {
+                match event {
+                    Rebalance::Assigned(_) => _ = owners.insert(at.partition, name),
+                    _ => _ = owners.remove(&at.partition),
+                }
+            }
+        };
+        let thread = std::thread::spawn(move || work(&settings, (&tasks, &input), &seen, &own, &stopped));
+        Member { stop, thread }
+    }
+
+    fn count(&self) -> usize {
+        self.seen.lock().unwrap().values().map(Vec::len).sum()
+    }
+}
+
+impl Member {
+    fn stop(self) {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap();
+    }
+}
+
+/// A member that takes partition p of the input along with partition p of the tasks, and commits each batch.
+fn work(settings: &Settings, (tasks, input): (&str, &str), seen: &Seen, own: &dyn Fn(&Rebalance), stop: &AtomicBool) {
+    let mut consumer = Consumer::open(settings).unwrap();
+    consumer.subscribe(tasks).unwrap();
+    let along = |at: &TopicPartition| TopicPartition::new(input, at.partition);
+    let mut idle = Some(producer(settings));
+    while !stop.load(Ordering::Relaxed) {
+        let mut found = Vec::new();
+        consumer.drain(200, Duration::from_millis(20), &mut found);
+        let mut positions = BTreeMap::new();
+        let mut batch = Vec::new();
+        for polled in found {
+            match polled {
+                Polled::Record(record) => {
+                    positions.insert(record.at.topic_partition(), record.at.offset + 1);
+                    batch.push((record.at.partition, text(&record)));
+                }
+                Polled::Rebalance(event) => {
+                    close_out(&consumer, &mut idle, &mut positions, &mut batch, seen);
+                    own(&event);
+                    answer(&mut consumer, event, &along);
+                }
+                _ => {}
+            }
+        }
+        close_out(&consumer, &mut idle, &mut positions, &mut batch, seen);
+    }
+    consumer.close(LONG);
+}
+
+fn answer(consumer: &mut Consumer, event: Rebalance, along: &dyn Fn(&TopicPartition) -> TopicPartition) {
+    let union: Vec<_> = event
+        .partitions()
+        .iter()
+        .flat_map(|at| [at.clone(), along(at)])
+        .collect();
+    match event {
+        Rebalance::Assigned(_) => {
+            let positions = consumer.committed(&union, LONG).unwrap();
+            let from: Vec<_> = union
+                .into_iter()
+                .zip(positions)
+                .map(|(at, offset)| (at, offset.unwrap_or(0)))
+                .collect();
+            consumer.incremental_assign(&from).unwrap();
+        }
+        Rebalance::Revoked(_) | Rebalance::Lost(_) => consumer.incremental_unassign(&union).unwrap(),
+    }
+}
+
+/// Commits the batch; what can't be committed is read again from the committed position.
+fn close_out(
+    consumer: &Consumer,
+    idle: &mut Option<Transactions>,
+    positions: &mut BTreeMap<TopicPartition, i64>,
+    batch: &mut Vec<(i32, String)>,
+    seen: &Seen,
+) {
+    let sent: Vec<_> = std::mem::take(positions).into_iter().collect();
+    let batch = std::mem::take(batch);
+    let started = Instant::now();
+    while !sent.is_empty() && started.elapsed() < LONG {
+        let mut open = idle.take().unwrap().begin().unwrap();
+        match open.send_offsets(consumer, &sent, LONG) {
+            Ok(()) => {
+                // Within the lock: the next owner commits after this one.
+                let mut seen = seen.lock().unwrap();
+                *idle = Some(done(open.commit()));
+                batch
+                    .iter()
+                    .for_each(|(at, text)| seen.entry(*at).or_default().push(text.clone()));
+                return;
+            }
+            Err(error) => {
+                println!("not committed: {error}");
+                assert_eq!(error.kind(), Kind::Abort);
+                *idle = Some(done(open.abort()));
+                std::thread::park_timeout(Duration::from_millis(20));
+            }
+        }
+    }
+}
+
+/// Three members come one by one and one goes, while records come in.
+fn members_come_and_go(protocol: GroupProtocol) {
+    let settings = Settings {
+        group_protocol: protocol,
+        ..settings()
+    };
+    let (tasks, input) = (Topic::new(&settings, 6, &[]), Topic::new(&settings, 6, &[]));
+    let group = Group {
+        settings: settings.clone(),
+        tasks: tasks.name.clone(),
+        input: input.name.clone(),
+        seen: Arc::default(),
+        owners: Arc::default(),
+    };
+    let mut idle = Some(producer(&settings));
+    let mut total = 0;
+    // Produces until it is so, and some more.
+    let mut load_until = |so: &dyn Fn() -> bool| {
+        let (mut more, started) = (10, Instant::now());
+        while more > 0 {
+            assert!(started.elapsed() < LONG);
+            more -= i32::from(so());
+            let records: Vec<_> = (total..total + 60)
+                .map(|number| input.record(number % 6, &format!("{number:06}")))
+                .collect();
+            total += 60;
+            idle = Some(done(produce(idle.take().unwrap(), &records).commit()));
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+        total
+    };
+    let owners = || group.owners.lock().unwrap().values().collect::<BTreeSet<_>>().len();
+    let mut members = Vec::new();
+    for count in 1..=3 {
+        members.push(group.start(count));
+        load_until(&|| owners() == count);
+    }
+    members.remove(1).stop();
+    let total = load_until(&|| owners() == 2) as usize;
+    until("all is committed", || group.count() >= total);
+    members.into_iter().for_each(Member::stop);
+    let seen = group.seen.lock().unwrap();
+    let all: BTreeSet<&String> = seen.values().flatten().collect();
+    assert_eq!(all.len(), total, "lost");
+    assert_eq!(seen.values().map(Vec::len).sum::<usize>(), total, "repeated");
+    assert!(seen.values().all(|texts| texts.is_sorted()), "out of order");
+}
+
+#[test]
+fn inputs_come_along_with_tasks_while_members_come_and_go() {
+    members_come_and_go(GroupProtocol::Classic);
+}
+
+#[test]
+fn inputs_come_along_with_tasks_when_the_broker_assigns() {
+    members_come_and_go(GroupProtocol::Consumer);
+}
+
+#[test]
+fn a_member_that_closes_gives_its_partitions_up_at_once() {
+    let settings = settings();
+    let topic = Topic::new(&settings, 2, &[]);
+    let first = member(&settings, &topic.name);
+    let started = Instant::now();
+    first.close(Duration::from_secs(10));
+    println!("closed after {:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(5));
+    let second = member(&settings, &topic.name);
+    assert!(started.elapsed() < Duration::from_secs(15));
+    drop(second);
+}
+
+#[test]
+fn a_static_member_that_comes_back_keeps_its_generation() {
+    let settings = Settings {
+        instance_id: Some("host-0".into()),
+        ..settings()
+    };
+    let topic = Topic::new(&settings, 2, &[]);
+    let first = member(&settings, &topic.name);
+    let (generation, _) = first.group_generation().unwrap();
+    let started = Instant::now();
+    drop(first);
+    let second = member(&settings, &topic.name);
+    println!("back after {:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(10));
+    assert_eq!(second.group_generation().unwrap().0, generation);
+}
