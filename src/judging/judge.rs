@@ -6,7 +6,7 @@ use super::tally::{Count, Tally};
 use super::{Facts, Judged, SettingsTable};
 use crate::contract::{Affiliate, Ordinals, OutRecord, RawRecord, TopicKind, dead_letter, envelope, origin, publish};
 use crate::domain::effect::{
-    Code, CommandResult, CommandType, Consequence, Counted, DeadLetter, DeadReason, Effect, Passed, Source, Status,
+    Code, CommandResult, Consequence, Counted, DeadLetter, DeadReason, Effect, Passed, Source, Status,
 };
 use crate::domain::event::{Body, Cause, Command, Event, Step, Surroundings};
 use crate::domain::judge as rules;
