@@ -1,7 +1,8 @@
 //! What a process looks at beside its records: how many partitions the inputs have, how far the group has come, and so how
 //! far timers may be fired by the clock. On a thread of its own, with a client of its own; it only asks.
 
-use crate::config::{Config, Topic};
+use crate::config::Config;
+use crate::contract::TopicKind;
 use crate::domain::time::Instant as Wall;
 use crate::kafka::lookup::Lookup;
 use crate::kafka::{Error, Settings, TopicPartition};
@@ -14,9 +15,6 @@ use std::time::{Duration, Instant};
 
 const CALL: Duration = Duration::from_secs(5);
 const PACE: Duration = Duration::from_millis(500);
-
-/// The four that others write.
-pub const INPUTS: [Topic; 4] = [Topic::InboundMessages, Topic::CrmChanges, Topic::OrgSettings, Topic::OutboundRequests];
 
 pub struct Monitor {
     pub kafka: Settings,
@@ -37,13 +35,17 @@ pub type Counts = Vec<(Arc<str>, i32)>;
 
 /// How many partitions each input has. Err: one is missing, or nobody answers.
 pub fn counts(lookup: &mut Lookup, config: &Config) -> Result<Counts, Error> {
-    let count = |topic: Topic| {
+    let count = |topic: TopicKind| {
         let name = config.topics.name(topic).clone();
         let count = lookup.partitions(&name, CALL)?;
-        let missing = || Error::Unfit(format!("topic {name} does not exist: create it, or run `chatroom-router topics apply`"));
+        let missing = || {
+            Error::Unfit(format!(
+                "topic {name} does not exist: create it, or run `chatroom-router topics apply`"
+            ))
+        };
         Ok((name.clone(), count.ok_or_else(missing)?))
     };
-    INPUTS.into_iter().map(count).collect()
+    TopicKind::INPUTS.into_iter().map(count).collect()
 }
 
 impl Monitor {
@@ -94,7 +96,10 @@ impl Monitor {
     ) -> Result<Option<(Wall, Watching)>, Error> {
         let Some((since, stage)) = watching else {
             let now = now();
-            let inputs = counts.iter().flat_map(|(topic, count)| partitions(topic, *count)).collect();
+            let inputs = counts
+                .iter()
+                .flat_map(|(topic, count)| partitions(topic, *count))
+                .collect();
             return Ok(Some((now, Watching::Inputs(ends(lookup, inputs)?))));
         };
         let (Watching::Inputs(until) | Watching::PassedOn(until)) = &stage;
@@ -102,7 +107,7 @@ impl Monitor {
             return Ok(Some((since, stage)));
         }
         if let Watching::Inputs(_) = stage {
-            let commands = self.config.topics.name(Topic::RouterCommands);
+            let commands = self.config.topics.name(TopicKind::RouterCommands);
             let all = partitions(commands, self.config.topics.partitions).collect();
             return Ok(Some((since, Watching::PassedOn(ends(lookup, all)?))));
         }
@@ -121,7 +126,7 @@ impl Monitor {
         for (((at, target), committed), (end, low)) in until.iter().zip(committed).zip(ends.into_iter().zip(lows)) {
             let committed = committed.unwrap_or(low);
             passed &= committed >= *target;
-            if let Some(topic) = self.config.topics.by_name(&at.topic) {
+            if let Some(topic) = self.config.topics.kind(&at.topic) {
                 let lag = self.metrics.lag.input(topic, at.partition);
                 lag.records.set((end - committed).max(0));
             }
@@ -131,7 +136,10 @@ impl Monitor {
 }
 
 fn partitions(topic: &Arc<str>, count: i32) -> impl Iterator<Item = TopicPartition> {
-    (0..count).map(|partition| TopicPartition { topic: topic.clone(), partition })
+    (0..count).map(|partition| TopicPartition {
+        topic: topic.clone(),
+        partition,
+    })
 }
 
 fn ends(lookup: &mut Lookup, of: Vec<TopicPartition>) -> Result<Vec<(TopicPartition, i64)>, Error> {
@@ -140,6 +148,8 @@ fn ends(lookup: &mut Lookup, of: Vec<TopicPartition>) -> Result<Vec<(TopicPartit
 }
 
 fn now() -> Wall {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
     Wall(i64::try_from(now.as_millis()).unwrap_or(i64::MAX))
 }

@@ -1,19 +1,16 @@
 //! What holds between settings. A setting that is already at fault is not held against others.
 
-use super::topics::{Topic, key_of};
+use super::topics;
 use super::values::Values;
+use crate::contract::TopicKind;
 
-/// Why a property of librdkafka may not be set; None where it may.
-pub type Forbidden<'a> = &'a dyn Fn(&str) -> Option<&'static str>;
-
-pub fn check(values: &mut Values, forbidden: Forbidden<'_>) {
+pub fn check(values: &mut Values) {
     partitions(values);
     timeouts(values);
     security(values);
     topics_differ(values);
     at_least(values, "batch.max_bytes", "limits.record_bytes");
     at_least(values, "state.overlay_max_bytes", "batch.max_bytes");
-    properties(values, forbidden);
 }
 
 fn partitions(values: &mut Values) {
@@ -98,7 +95,11 @@ fn refuse_all(values: &mut Values, names: &[&str], what: &str, instead: &str) {
 }
 
 fn topics_differ(values: &mut Values) {
-    let named = Topic::ALL.map(|topic| (key_of(topic), values.text(&key_of(topic))));
+    let named = TopicKind::ALL.map(|kind| {
+        let key = format!("topics.{}", topics::key(kind));
+        let name = values.text(&key);
+        (key, name)
+    });
     for (at, (key, name)) in named.iter().enumerate() {
         if let Some((other, _)) = named[..at].iter().find(|(_, earlier)| earlier == name) {
             values.fault(key, format!("is {name:?}, as {other} is"), "give each its own topic");
@@ -114,17 +115,5 @@ fn at_least(values: &mut Values, key: &str, other: &str) {
             format!("is {value}, below {other} ({least})"),
             format!("write at least {least}"),
         );
-    }
-}
-
-fn properties(values: &mut Values, forbidden: Forbidden<'_>) {
-    for name in values.properties().into_keys() {
-        if let Some(why) = forbidden(&name) {
-            values.fault(
-                &format!("kafka.properties.{name}"),
-                format!("is ours to set: {why}"),
-                "leave it out",
-            );
-        }
     }
 }

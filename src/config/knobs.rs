@@ -270,9 +270,9 @@ const WORK: &[Knob] = &[
 const KEPT: &[Knob] = &[
     knob(
         "index.url",
-        Url(shape::index_url),
+        Url(shape::address),
         Is("redis://localhost:6379/0"),
-        "Where Redis answers: redis:// or rediss:// (TLS), a comma list of them for a cluster, or redis+sentinel://host,host/master.",
+        "Where Redis or Valkey answers: redis://host:6379/0, or rediss:// for TLS; several hosts with commas, or redis+cluster://host:6379, for a cluster; redis+sentinel://host:26379,host:26379/service/0.",
     ),
     knob(
         "index.user",

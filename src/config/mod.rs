@@ -2,8 +2,9 @@
 //! Nothing is joined, bound or asked before the configuration is whole: [`load`] returns it so, or every fault in it.
 //!
 //! `knobs` is the one table of what can be set; `layers` is what somebody wrote; `values` brings the two together;
-//! `checks` is what must hold between them; `sections` is the result.
+//! `checks` is what must hold between them; `sections` is the result, and `adapters` what Kafka's and Redis's clients get of it.
 
+mod adapters;
 mod checks;
 mod environment;
 mod example;
@@ -19,7 +20,6 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-pub use checks::Forbidden;
 pub use environment::{Environment, Process};
 pub use example::example;
 pub use fault::{Fault, Faults, Origin};
@@ -28,7 +28,7 @@ pub use sections::{
     Tls,
 };
 pub use shape::log_level as check_log_level;
-pub use topics::{Topic, Topics};
+pub use topics::Topics;
 pub use values::Setting;
 
 use std::path::Path;
@@ -41,11 +41,12 @@ pub struct Loaded {
 }
 
 /// Reads and checks everything.
-pub fn load(environment: &dyn Environment, file: Option<&Path>, forbidden: Forbidden<'_>) -> Result<Loaded, Faults> {
+pub fn load(environment: &dyn Environment, file: Option<&Path>) -> Result<Loaded, Faults> {
     let mut values = Values::read(environment, file);
     derive(&mut values, environment);
     let config = Config::from(&mut values);
-    checks::check(&mut values, forbidden);
+    checks::check(&mut values);
+    adapters::check(&config, &mut values);
     let Values { settings, faults } = values;
     if faults.is_empty() {
         Ok(Loaded { config, settings })

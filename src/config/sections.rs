@@ -1,7 +1,8 @@
 //! The configuration as the program reads it: typed, valid, one struct for each section.
 
-use super::topics::{Topic, Topics, key_of};
+use super::topics::{self, Topics};
 use super::values::Values;
+use crate::contract::TopicKind;
 use secrecy::SecretString;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -150,7 +151,7 @@ impl Config {
         Self {
             workers: values.count("workers"),
             kafka: Kafka::from(values),
-            topics: topics(values),
+            topics: all_topics(values),
             batch: Batch {
                 max_records: values.count("batch.max_records"),
                 max_bytes: values.count("batch.max_bytes"),
@@ -242,9 +243,12 @@ impl Log {
     }
 }
 
-fn topics(values: &mut Values) -> Topics {
+fn all_topics(values: &mut Values) -> Topics {
     let prefix = values.text("topics.prefix");
-    let names = Topic::ALL.map(|topic| Arc::from(format!("{prefix}{}", values.text(&key_of(topic)))));
+    let names = TopicKind::ALL.map(|kind| {
+        let name = values.text(&format!("topics.{}", topics::key(kind)));
+        Arc::from(format!("{prefix}{name}"))
+    });
     Topics {
         prefix,
         partitions: values.number("topics.partitions") as i32,

@@ -1,6 +1,7 @@
 //! The configuration from worlds made up here: every setting, every way to be wrong, all faults at once.
 
 use super::*;
+use crate::contract::TopicKind;
 use secrecy::ExposeSecret;
 use std::collections::BTreeMap;
 use std::io;
@@ -27,8 +28,7 @@ impl World {
 
     fn load(&self) -> Result<Loaded, Faults> {
         let file = Path::new("router.toml");
-        let forbidden = |name: &str| (name == "enable.idempotence").then_some("nothing is written twice");
-        load(self, self.files.contains_key(file).then_some(file), &forbidden)
+        load(self, self.files.contains_key(file).then_some(file))
     }
 }
 
@@ -77,7 +77,7 @@ fn nothing_set_is_a_whole_configuration() {
     assert_eq!(config.kafka.session_timeout.as_secs(), 30);
     assert_eq!(config.index.prefix, "chatroom-router");
     assert_eq!(config.topics.partitions, 32);
-    assert_eq!(&**config.topics.name(Topic::CommandResults), "command-results");
+    assert_eq!(&**config.topics.name(TopicKind::CommandResults), "command-results");
     assert_eq!(config.admin.listen.as_deref(), Some("127.0.0.1:9464"));
     assert_eq!(config.limits.record_bytes, 524_288);
     assert!(config.kafka.security.tls.is_none() && config.kafka.security.sasl.is_none());
@@ -89,7 +89,7 @@ fn every_topic_is_called_as_its_part_by_default() {
         .load()
         .unwrap_or_else(|faults| panic!("{faults}"))
         .config;
-    for topic in Topic::ALL {
+    for topic in TopicKind::ALL {
         assert_eq!(&**config.topics.name(topic), topic.default_name());
     }
 }
@@ -123,10 +123,10 @@ fn the_file_may_be_named_by_the_environment() {
 fn topics_have_prefix_and_names() {
     let world = toml("[topics]\nprefix = \"eu.\"\ncrm_changes = \"leads\"\nreplication_factor = 3\n");
     let topics = world.load().unwrap_or_else(|faults| panic!("{faults}")).config.topics;
-    assert_eq!(&**topics.name(Topic::CrmChanges), "eu.leads");
-    assert_eq!(topics.bare_name(Topic::CrmChanges), "leads");
-    assert_eq!(topics.by_name("eu.inbound-messages"), Some(Topic::InboundMessages));
-    assert_eq!(topics.by_name("inbound-messages"), None);
+    assert_eq!(&**topics.name(TopicKind::CrmChanges), "eu.leads");
+    assert_eq!(topics.topic(TopicKind::CrmChanges).name, "leads");
+    assert_eq!(topics.kind("eu.inbound-messages"), Some(TopicKind::InboundMessages));
+    assert_eq!(topics.kind("inbound-messages"), None);
     assert_eq!(topics.replication_factor, Some(3));
 }
 
@@ -168,8 +168,12 @@ fn properties_are_passed_on_but_for_the_forbidden() {
     let faults = world.load().err().unwrap();
     assert_eq!(
         faults.to_string(),
-        "the configuration has a fault: kafka.properties.enable.idempotence (file router.toml) is ours to set: \
-         nothing is written twice: leave it out"
+        "the configuration has a fault: kafka.properties.enable.idempotence (file router.toml) can't be set so: \
+         exactly-once rests on the value that the program sets itself; remove it"
+    );
+    assert_eq!(
+        keys(&World::default().variable("KAFKA__PROPERTIES__NO_SUCH_THING", "1")),
+        ["kafka.properties.no.such.thing"]
     );
     let world = toml("[kafka.properties]\n\"statistics.interval.ms\" = 60000\n")
         .variable("KAFKA__PROPERTIES__CLIENT_RACK", "a");
@@ -243,7 +247,7 @@ fn what_fits_is_taken() {
         ("ADMIN__LISTEN", "[::1]:9464"),
         ("KAFKA__BROKERS", "a:9092, b:9092"),
         ("KAFKA__INSTANCE_ID", ""),
-        ("INDEX__URL", "redis://a:6379,redis://b:6379"),
+        ("INDEX__URL", "redis://a:6379,b:6379"),
         ("INDEX__URL", "redis+sentinel://a:26379,b:26379/main"),
         ("LOG__LEVEL", "warn,rdkafka=debug,chatroom_router::worker=trace"),
         ("TOPICS__PARTITIONS", "1"),
@@ -351,4 +355,30 @@ fn keys_stand_once_and_have_their_unit() {
             knob.key
         );
     }
+}
+
+#[test]
+fn the_adapters_are_told_what_is_configured() {
+    let world = toml("[topics]\nprefix = \"eu.\"\ncrm_changes = \"leads\"\n[limits]\nrecord_bytes = 2048\n")
+        .variable("KAFKA__PROPERTIES__CLIENT_RACK", "a")
+        .variable("INDEX__TIMEOUT_MS", "700");
+    let config = world.load().unwrap_or_else(|faults| panic!("{faults}")).config;
+    let kafka = config.kafka_settings(Some("router-0".into()));
+    assert_eq!(kafka.record_bytes, 2048);
+    assert_eq!(kafka.properties["client.rack"], "a");
+    assert_eq!(kafka.instance_id.as_deref(), Some("router-0"));
+    assert_eq!(config.index_settings().reply_timeout.as_millis(), 700);
+    let names = config.topic_names();
+    assert_eq!(names.name("crm_changes"), "eu.leads");
+    for (row, topic) in crate::kafka::topics::TABLE.iter().map(|row| (row, by_key(row.key))) {
+        assert_eq!(names.name(row.key), **config.topics.name(topic), "{}", row.key);
+        assert_eq!(row.name, topic.default_name());
+    }
+}
+
+fn by_key(key: &str) -> TopicKind {
+    TopicKind::ALL
+        .into_iter()
+        .find(|kind| topics::key(*kind) == key)
+        .unwrap()
 }

@@ -1,14 +1,10 @@
-//! The topics, by the part that each plays, and the names that they have here.
+//! The names that the topics have in this cluster.
 
-pub use crate::contract::TopicKind as Topic;
+use crate::contract::{Topic, TopicKind};
+use crate::kafka::TopicPartition;
+use crate::state::progress::Input;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// The configuration's key that names a topic.
-#[must_use]
-pub fn key_of(topic: Topic) -> String {
-    format!("topics.{}", topic.default_name().replace('-', "_"))
-}
 
 /// `topics.*`
 #[derive(Debug, Clone)]
@@ -19,26 +15,49 @@ pub struct Topics {
     /// None: the brokers' own.
     pub replication_factor: Option<i32>,
     pub refresh: Duration,
-    pub(super) names: [Arc<str>; Topic::ALL.len()],
+    /// Whole names, by the kind's place.
+    pub(super) names: [Arc<str>; TopicKind::ALL.len()],
 }
 
 impl Topics {
     /// The topic's whole name, prefix included.
     #[must_use]
-    pub fn name(&self, topic: Topic) -> &Arc<str> {
-        &self.names[topic as usize]
+    pub fn name(&self, kind: TopicKind) -> &Arc<str> {
+        &self.names[kind as usize]
     }
 
-    /// The name without the prefix: the same records of two installations get the same ids.
+    /// The topic with its prefix apart: ids are made without it.
     #[must_use]
-    pub fn bare_name(&self, topic: Topic) -> &str {
-        let name = self.name(topic);
-        name.strip_prefix(self.prefix.as_str()).unwrap_or(name)
+    pub fn topic(&self, kind: TopicKind) -> Topic<'_> {
+        let (prefix, whole) = (self.prefix.as_str(), &**self.name(kind));
+        let name = whole.strip_prefix(prefix).unwrap_or(whole);
+        Topic { kind, prefix, name }
     }
 
-    /// Which part a topic of this name plays.
+    /// The topic of that whole name. None: not one of ours.
     #[must_use]
-    pub fn by_name(&self, name: &str) -> Option<Topic> {
-        Topic::ALL.into_iter().find(|topic| &**self.name(*topic) == name)
+    pub fn parse(&self, name: &str) -> Option<Topic<'_>> {
+        self.kind(name).map(|kind| self.topic(kind))
     }
+
+    /// As a progress record names it: without the prefix.
+    #[must_use]
+    pub fn input(&self, at: &TopicPartition) -> Input {
+        let name = at.topic.strip_prefix(self.prefix.as_str()).unwrap_or(&at.topic);
+        Input {
+            topic: Arc::from(name),
+            partition: at.partition,
+        }
+    }
+
+    /// Which kind a topic of this whole name is.
+    #[must_use]
+    pub fn kind(&self, name: &str) -> Option<TopicKind> {
+        TopicKind::ALL.into_iter().find(|kind| &**self.name(*kind) == name)
+    }
+}
+
+/// The key of a topic's name, within `topics`.
+pub(super) fn key(kind: TopicKind) -> String {
+    kind.default_name().replace('-', "_")
 }

@@ -14,7 +14,7 @@ const PROPERTIES: &str = "kafka.properties.";
 
 /// A setting and its value.
 pub struct Setting {
-    pub knob: &'static Knob,
+    pub(super) knob: &'static Knob,
     /// The knob's, or the property's own.
     pub key: String,
     pub origin: Origin,
@@ -32,16 +32,26 @@ impl Setting {
     /// The value as it may be shown.
     pub fn shown(&self) -> String {
         let Some(value) = self.text() else {
-            let Preset::Derived(words, _) = self.knob.default else {
-                return String::new();
-            };
-            return format!("({words})");
+            return self.default_shown();
         };
         match self.knob.kind {
             Kind::Secret(_) => "(redacted)".to_owned(),
             Kind::Url(_) => without_password(value),
             Kind::Properties if is_secret_property(&self.key) => "(redacted)".to_owned(),
             _ => value.to_owned(),
+        }
+    }
+
+    /// What it does, and what else must move with it.
+    pub fn why(&self) -> &'static str {
+        self.knob.why
+    }
+
+    /// What holds where nothing is written.
+    pub fn default_shown(&self) -> String {
+        match self.knob.default {
+            Preset::Is(text) => text.to_owned(),
+            Preset::Derived(words, _) => format!("({words})"),
         }
     }
 

@@ -82,7 +82,7 @@ impl<'a> Carried<'a> {
         &self.message_id.0
     }
 
-    pub fn from_user_id(&self) -> Option<&str> {
+    pub fn user_id(&self) -> Option<&str> {
         self.from_user_id.as_ref().map(|user| &*user.0)
     }
 }

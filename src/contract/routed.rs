@@ -68,7 +68,7 @@ pub fn write<'a>(
         waba_phone: Shown(chatroom.waba_phone),
         received_on: Shown(inbound.waba_phone),
         from: spelled(&inbound.from),
-        from_user_id: carried.from_user_id(),
+        from_user_id: carried.user_id(),
         message_id: carried.message_id(),
         sent_at: Utc(inbound.sent_at),
         message: carried.message,

@@ -37,7 +37,7 @@ impl Serialize for Wire<'_> {
         if let Some(from) = spelled(&self.inbound.from) {
             map.serialize_entry("from", &from)?;
         }
-        if let Some(user) = self.carried.from_user_id() {
+        if let Some(user) = self.carried.user_id() {
             map.serialize_entry("from_user_id", user)?;
         }
         map.serialize_entry("message_id", self.carried.message_id())?;

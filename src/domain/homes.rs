@@ -28,12 +28,14 @@ pub fn command(draft: &mut Draft, command: &Command) -> Result<(), Needs> {
 /// Judges `Done` and `Erased` there.
 pub fn step(draft: &mut Draft, org: &OrgId, step: &Step) -> Result<(), Needs> {
     let mut home = Home::open(draft, step.key(org))?;
+    home.directory.decided_at = draft.at;
     home.hear(draft, step)?;
     home.release(draft)?;
     home.close(draft);
     Ok(())
 }
 
+/// The directory of one contact, opened for a record. What only waits is not judged yet, and moves no decision time.
 pub(super) struct Home {
     key: Key,
     pub(super) directory: Directory,
@@ -41,9 +43,8 @@ pub(super) struct Home {
 
 impl Home {
     fn open(draft: &mut Draft, key: Key) -> Result<Self, Needs> {
-        let mut directory = draft.directory(&key)?;
+        let directory = draft.directory(&key)?;
         draft.at = draft.at.max(directory.decided_at);
-        directory.decided_at = draft.at;
         Ok(Self { key, directory })
     }
 
@@ -81,6 +82,7 @@ impl Home {
                 break;
             }
             let waited = self.directory.waiting.remove(0);
+            draft.at = draft.at.max(waited.at);
             let cause = draft.swap_cause(waited.cause);
             self.judge(draft, &waited.command)?;
             draft.swap_cause(cause);
@@ -89,6 +91,7 @@ impl Home {
     }
 
     fn judge(&mut self, draft: &mut Draft, command: &Command) -> Result<(), Needs> {
+        self.directory.decided_at = draft.at;
         let first = self.recall(draft, command.request_hash)?;
         if let Err(refusal) = checks::known_org(draft) {
             return self.answer(draft, command, Verdict::refused(refusal));

@@ -46,14 +46,17 @@ impl Home {
 
     fn done(&mut self, draft: &mut Draft, done: &Done) -> Result<(), Needs> {
         let known = self.recall(draft, done.request)?;
-        if known.is_some_and(|known| known.outcome == Outcome::InProgress) {
+        let is_news = known.is_some_and(|known| known.outcome == Outcome::InProgress);
+        if is_news {
             match done.answer {
-                Some(answer) => self.remember(draft, done.request, answer.into())?,
-                None => self.forget(draft, done.request)?,
+                Some(answer) if answer.code != Some(Code::Failed) => {
+                    self.remember(draft, done.request, answer.into())?;
+                }
+                _ => self.forget(draft, done.request)?,
             }
         }
         match self.directory.underway.take() {
-            Some(Underway::Move { to, text, request }) if request == done.request => {
+            Some(Underway::Move { to, text, request }) if request == done.request && done.answer.is_some() => {
                 let held = Held {
                     phone: to,
                     text,
@@ -64,7 +67,7 @@ impl Home {
             }
             underway => {
                 self.directory.underway = underway;
-                self.settle(done);
+                self.settle(done, is_news);
             }
         }
         self.drop_reservation();
@@ -86,11 +89,12 @@ impl Home {
         self.directory.held = Some(held);
     }
 
-    fn settle(&mut self, done: &Done) {
+    /// Heard twice it counts once: a reservation is dropped too late rather than too early.
+    fn settle(&mut self, done: &Done, is_news: bool) {
         if let Some(held) = &mut self.directory.held
             && held.phone.canonical == done.phone
         {
-            held.in_flight = held.in_flight.saturating_sub(1);
+            held.in_flight = held.in_flight.saturating_sub(is_news.into());
             held.attached |= done.attached;
         }
     }

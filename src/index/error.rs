@@ -65,3 +65,11 @@ pub enum Fault {
     #[error("Redis at {node} is a replica: give the address of the master, or of the sentinels that know it")]
     Replica { node: String },
 }
+
+impl Fault {
+    /// Whether it may be gone by itself at the next look.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Call(error) if error.is_retriable())
+    }
+}

@@ -19,6 +19,9 @@ use crate::state::homes::home_text;
 use crate::telemetry::metrics::{Duplicate, RecordOutcome};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+/// What is kept of a value that is too large even for a dead letter.
+const KEPT: usize = 64 * 1024;
+
 /// Judges. Err: read these records, and judge again.
 pub fn judge(prepared: &Prepared, facts: &Facts, view: &dyn View, table: &SettingsTable) -> Result<Judged, Needs> {
     let mut out = Out::new(prepared, facts);
@@ -62,12 +65,19 @@ fn judge_affiliate(command: Command, cause: &Cause, prepared: &Prepared, world: 
         out.outcome(RecordOutcome::PassedOn);
         return Ok(out.done(Judgement::default()));
     }
-    let event = Event { at: prepared.decided_at, cause: cause.clone(), body: Body::Command(command) };
+    let event = Event {
+        at: prepared.decided_at,
+        cause: cause.clone(),
+        body: Body::Command(command),
+    };
     judge_event(&event, prepared, world)
 }
 
 fn judge_event(event: &Event, prepared: &Prepared, (facts, view, table): World<'_>) -> Result<Judged, Needs> {
-    let around = Surroundings { settings: table.of(event.body.org()), slot: facts.homes.slot_of(&event.body.key()) };
+    let around = Surroundings {
+        settings: table.of(event.body.org()),
+        slot: facts.homes.slot_of(&event.body.key()),
+    };
     // A panic is a fault of ours on this one record; nothing was written, so nothing is torn.
     let judged = catch_unwind(AssertUnwindSafe(|| rules::judge(view, event, around)));
     let mut judgement = match judged {
@@ -81,8 +91,14 @@ fn judge_event(event: &Event, prepared: &Prepared, (facts, view, table): World<'
     let effects = std::mem::take(&mut judgement.effects);
     effects.iter().for_each(|effect| out.effect(effect, event));
     if prepared.record().is_some() {
-        let repeat = effects.iter().any(|effect| matches!(effect.what, Consequence::Counted(_)));
-        out.outcome(if repeat { RecordOutcome::Dropped } else { RecordOutcome::Judged });
+        let repeat = effects
+            .iter()
+            .any(|effect| matches!(effect.what, Consequence::Counted(_)));
+        out.outcome(if repeat {
+            RecordOutcome::Dropped
+        } else {
+            RecordOutcome::Judged
+        });
     }
     if let Some(fault) = &out.fault {
         return Ok(give_up(prepared, facts, fault));
@@ -109,23 +125,41 @@ pub fn give_up(prepared: &Prepared, facts: &Facts, why: &str) -> Judged {
             if let Body::Step(org, step) = &event.body
                 && let Some(step) = forget(step)
             {
-                let passed = Passed { org: org.clone(), at: event.at, step };
+                let passed = Passed {
+                    org: org.clone(),
+                    at: event.at,
+                    step,
+                };
                 out.effect(&from(&event.cause, Consequence::PassOn(passed)), event);
             }
         }
         Content::Affiliate(cause, affiliate) => {
-            out.answer(&unread(cause, affiliate, prepared.decided_at), Code::Failed, Some(detail.clone()));
+            out.answer(
+                &unread(cause, affiliate, prepared.decided_at),
+                Code::Failed,
+                Some(detail.clone()),
+            );
         }
         Content::Dead(_) | Content::Away(_) => {}
     }
-    out.dead_letter(&DeadLetter { reason: DeadReason::CannotBeJudged, detail: detail.into() });
+    out.dead_letter(&DeadLetter {
+        reason: DeadReason::CannotBeJudged,
+        detail: detail.into(),
+    });
     out.done(Judgement::default())
 }
 
 /// An affiliate's command whose phone nobody could read.
 fn unread(cause: &Cause, affiliate: &Affiliate, at: Instant) -> Event {
-    let none = SpelledPhone { canonical: Phone(0), spelled: Phone(0) };
-    Event { at, cause: cause.clone(), body: Body::Command(affiliate.clone().with_phone(none)) }
+    let none = SpelledPhone {
+        canonical: Phone(0),
+        spelled: Phone(0),
+    };
+    Event {
+        at,
+        cause: cause.clone(),
+        body: Body::Command(affiliate.clone().with_phone(none)),
+    }
 }
 
 fn command_of(body: &Body) -> Option<&Command> {
@@ -140,8 +174,16 @@ fn command_of(body: &Body) -> Option<&Command> {
 fn forget(step: &Step) -> Option<Step> {
     let command = step.command()?;
     let crm_id = command.what.crm_id()?.clone();
-    let Key::Phone(_, phone) = step.key(&command.org) else { return None };
-    Some(Step::Done { crm_id, request: command.request_hash, answer: None, phone, attached: true })
+    let Key::Phone(_, phone) = step.key(&command.org) else {
+        return None;
+    };
+    Some(Step::Done {
+        crm_id,
+        request: command.request_hash,
+        answer: None,
+        phone,
+        attached: true,
+    })
 }
 
 fn refused(command: &Command, code: Code, detail: Option<String>, at: Instant) -> CommandResult {
@@ -162,7 +204,10 @@ fn refused(command: &Command, code: Code, detail: Option<String>, at: Instant) -
 }
 
 fn from(cause: &Cause, what: Consequence) -> Effect {
-    Effect { source: Source::Record(cause.clone()), what }
+    Effect {
+        source: Source::Record(cause.clone()),
+        what,
+    }
 }
 
 /// A record that was passed on, as it came in first.
@@ -176,12 +221,31 @@ fn first<'a>(raw: &RawRecord<'a>) -> RawRecord<'a> {
 fn too_large(judgement: &Judgement, facts: &Facts) -> Option<String> {
     judgement.writes.iter().find_map(|(key, record)| {
         let bytes = codec::encode(facts.format, key, record.as_ref())?.len();
-        (bytes > facts.largest_value).then(|| format!("its record of the state would take {bytes} bytes"))
+        (bytes > facts.largest_record).then(|| format!("its record of the state would take {bytes} bytes"))
     })
 }
 
 fn too_long(record: &NewRecord, facts: &Facts) -> bool {
-    record.value.as_ref().map_or(0, Vec::len) > facts.largest_value
+    let length = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
+    let headers: usize = record
+        .headers
+        .iter()
+        .map(|(name, value)| name.len() + length(value))
+        .sum();
+    length(&record.key) + length(&record.value) + headers > facts.largest_record
+}
+
+/// A dead letter that would itself be refused goes without the record's own headers and all but the first of its value.
+fn shortened(mut letter: NewRecord) -> NewRecord {
+    letter.headers.retain(|(name, _)| name.starts_with("dlq_"));
+    letter.key = letter.key.filter(|key| key.len() <= KEPT);
+    if let Some(value) = &mut letter.value {
+        value.truncate(KEPT);
+    }
+    letter
+        .headers
+        .push(("dlq_truncated".to_owned(), Some(b"true".to_vec())));
+    letter
 }
 
 /// What one record's judgement publishes, and its figures.
@@ -197,13 +261,30 @@ struct Out<'a> {
 
 impl<'a> Out<'a> {
     fn new(prepared: &'a Prepared, facts: &'a Facts) -> Self {
-        let timestamps = prepared.record().and_then(|record| record.timestamp).into_iter().collect();
-        let tally = Tally { counts: Vec::new(), timestamps };
-        Self { prepared, facts, ordinals: Ordinals::default(), records: Vec::new(), tally, fault: None }
+        let timestamps = prepared
+            .record()
+            .and_then(|record| record.timestamp)
+            .into_iter()
+            .collect();
+        let tally = Tally {
+            counts: Vec::new(),
+            timestamps,
+        };
+        Self {
+            prepared,
+            facts,
+            ordinals: Ordinals::default(),
+            records: Vec::new(),
+            tally,
+            fault: None,
+        }
     }
 
     fn outcome(&mut self, outcome: RecordOutcome) {
-        let topic = self.prepared.record().and_then(|record| self.facts.names.topic(&record.at.topic));
+        let topic = self
+            .prepared
+            .record()
+            .and_then(|record| self.facts.topics.parse(&record.at.topic));
         if let Some(topic) = topic {
             self.tally.counts.push(Count::Record(topic.kind, outcome));
         }
@@ -236,7 +317,9 @@ impl<'a> Out<'a> {
         self.tally.counts.push(Count::Dead(dead.reason));
         self.outcome(RecordOutcome::DeadLetter);
         let letter = match &self.prepared.content {
-            Content::Event(event) => origin::read(&event.cause.origin).ok().map(|raw| dead_letter(&raw, dead)),
+            Content::Event(event) => origin::read(&event.cause.origin)
+                .ok()
+                .map(|raw| dead_letter(&raw, dead)),
             Content::Affiliate(cause, _) => origin::read(&cause.origin).ok().map(|raw| dead_letter(&raw, dead)),
             Content::Dead(_) | Content::Away(_) => {
                 let raw = self.prepared.record().and_then(|record| raw(record, self.facts));
@@ -244,11 +327,16 @@ impl<'a> Out<'a> {
             }
         };
         letter.into_iter().for_each(|letter| self.push(letter, None));
+        if let Some(letter) = self.records.pop_if(|letter| too_long(letter, self.facts)) {
+            self.records.push(shortened(letter));
+        }
     }
 
     /// To the home of that key, as it came.
     fn pass_on(&mut self, key: &Key, phone: Option<SpelledPhone>) {
-        let Some(raw) = self.prepared.record().and_then(|record| raw(record, self.facts)) else { return };
+        let Some(raw) = self.prepared.record().and_then(|record| raw(record, self.facts)) else {
+            return;
+        };
         let record = envelope::pass_on(&raw, &home_text(key), self.prepared.decided_at, phone);
         self.push(record, Some(self.facts.homes.partition_of(key)));
     }
@@ -256,11 +344,15 @@ impl<'a> Out<'a> {
     fn push(&mut self, record: OutRecord, partition: Option<i32>) {
         let text = |bytes: std::borrow::Cow<'static, [u8]>| bytes.into_owned();
         self.records.push(NewRecord {
-            topic: self.facts.names.of(record.topic).clone(),
+            topic: self.facts.topics.name(record.topic).clone(),
             partition: partition.or_else(|| (record.topic == TopicKind::RouterSettings).then_some(0)),
             key: record.key,
             value: record.value,
-            headers: record.headers.into_iter().map(|(name, value)| (name.into_owned(), value.map(text))).collect(),
+            headers: record
+                .headers
+                .into_iter()
+                .map(|(name, value)| (name.into_owned(), value.map(text)))
+                .collect(),
             timestamp: None,
         });
     }
@@ -280,11 +372,18 @@ impl<'a> Out<'a> {
             Consequence::DeadLetter(dead) => counts.push(Count::Dead(dead.reason)),
             Consequence::Counted(Counted::RepeatOfRouted) => counts.push(Count::Repeat(Duplicate::Routed)),
             Consequence::Counted(Counted::RepeatOfUnrouted) => counts.push(Count::Repeat(Duplicate::Unrouted)),
-            Consequence::Lifecycle(_) | Consequence::Outbound(_) | Consequence::PassOn(_) | Consequence::Settings(_) => {}
+            Consequence::Lifecycle(_)
+            | Consequence::Outbound(_)
+            | Consequence::PassOn(_)
+            | Consequence::Settings(_) => {}
         }
     }
 
     fn done(self, judgement: Judgement) -> Judged {
-        Judged { judgement, records: self.records, tally: self.tally }
+        Judged {
+            judgement,
+            records: self.records,
+            tally: self.tally,
+        }
     }
 }

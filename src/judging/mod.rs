@@ -2,11 +2,11 @@
 //! Pure: the same record, records and settings give the same bytes. No client, no clock.
 
 mod judge;
-mod names;
 mod prepare;
 mod table;
 mod tally;
 
+use crate::config::Topics;
 use crate::contract::Decoder;
 use crate::domain::ids::OrgId;
 use crate::domain::record::Judgement;
@@ -20,7 +20,6 @@ use crate::state::wire::Format;
 use std::sync::Arc;
 
 pub use judge::{give_up, judge};
-pub use names::Names;
 pub use prepare::{Prepared, prepare, prepare_sweep};
 pub use table::SettingsTable;
 pub use tally::{Count, Tally};
@@ -32,10 +31,10 @@ pub struct Facts {
     pub homes: Homes,
     pub state_key: StateKey,
     pub format: Format,
-    pub names: Arc<Names>,
+    pub topics: Arc<Topics>,
     pub decoder: Decoder,
-    /// The largest value that the output topics take.
-    pub largest_value: usize,
+    /// The most that key, value and headers of a record may take for the output topics to take it.
+    pub largest_record: usize,
 }
 
 /// What one record came to.

@@ -1,7 +1,7 @@
 //! A record as it came, made ready to be judged: read once, its decision time fixed, its home known.
 
 use super::Facts;
-use crate::contract::{Decoded, Affiliate, RawRecord, TopicKind, envelope, origin};
+use crate::contract::{Affiliate, Decoded, RawRecord, TopicKind, envelope, origin};
 use crate::domain::effect::DeadLetter;
 use crate::domain::event::{Body, Cause, Event, What};
 use crate::domain::ids::OrgId;
@@ -92,24 +92,47 @@ pub fn prepare(record: Record, facts: &Facts, now: Instant) -> Result<Prepared, 
         Content::Event(event) => vec![event.body.key()],
         _ => Vec::new(),
     };
-    Ok(Prepared { record: Some(record), decided_at, content, keys, bytes })
+    Ok(Prepared {
+        record: Some(record),
+        decided_at,
+        content,
+        keys,
+        bytes,
+    })
 }
 
 /// Timers of the entry whose value that is. None: it names no phone, so nothing is due.
 #[must_use]
 pub fn prepare_sweep(value: &[u8], facts: &Facts, horizon: Instant) -> Option<Prepared> {
-    let Key::Phone(org, phone) = codec::subject(value)?.key()? else { return None };
-    let cause = Cause { seed: uuid::Uuid::nil(), origin: Arc::from([]) };
+    let Key::Phone(org, phone) = codec::subject(value)?.key()? else {
+        return None;
+    };
+    let cause = Cause {
+        seed: uuid::Uuid::nil(),
+        origin: Arc::from([]),
+    };
     let key = Key::Phone(org.clone(), phone);
     debug_assert_eq!(facts.homes.partition_of(&key), facts.partition);
-    let event = Event { at: horizon, cause, body: Body::Sweep(org, phone) };
+    let event = Event {
+        at: horizon,
+        cause,
+        body: Body::Sweep(org, phone),
+    };
     let content = Content::Event(Box::new(event));
-    Some(Prepared { record: None, decided_at: horizon, content, keys: vec![key], bytes: 0 })
+    Some(Prepared {
+        record: None,
+        decided_at: horizon,
+        content,
+        keys: vec![key],
+        bytes: 0,
+    })
 }
 
 /// The record's timestamp; the reader's clock where it is missing, or can't be right.
 fn decision_time(timestamp: Option<Instant>, now: Instant) -> Instant {
-    timestamp.filter(|at| *at >= EARLIEST && *at <= now.plus(AHEAD_MS)).unwrap_or(now)
+    timestamp
+        .filter(|at| *at >= EARLIEST && *at <= now.plus(AHEAD_MS))
+        .unwrap_or(now)
 }
 
 fn weight(record: &Record) -> usize {
@@ -120,13 +143,17 @@ fn weight(record: &Record) -> usize {
 /// The same record in the words of the contract.
 pub(super) fn raw<'a>(record: &'a Record, facts: &'a Facts) -> Option<RawRecord<'a>> {
     Some(RawRecord {
-        topic: facts.names.topic(&record.at.topic)?,
+        topic: facts.topics.parse(&record.at.topic)?,
         partition: record.at.partition,
         offset: record.at.offset,
         timestamp: record.timestamp.map(Instant),
         key: record.key.as_deref(),
         value: record.value.as_deref(),
-        headers: record.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect(),
+        headers: record
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_deref()))
+            .collect(),
     })
 }
 
@@ -135,15 +162,34 @@ fn passed_on(raw: &RawRecord<'_>, facts: &Facts) -> Result<(Instant, Content), S
         envelope::Opened::Step(step) => {
             let (cause, passed) = codec::decode_step(step).map_err(|error| error.to_string())?;
             let body = Body::Step(passed.org, passed.step);
-            Ok((passed.at, Content::Event(Box::new(Event { at: passed.at, cause, body }))))
+            Ok((
+                passed.at,
+                Content::Event(Box::new(Event {
+                    at: passed.at,
+                    cause,
+                    body,
+                })),
+            ))
         }
-        envelope::Opened::Passed { record, decided_at, phone } => {
+        envelope::Opened::Passed {
+            record,
+            decided_at,
+            phone,
+        } => {
             let cause = origin::cause(&record);
             let content = match (facts.decoder.decode(&record), phone) {
-                (Ok(Decoded::Body(body)), _) => Content::Event(Box::new(Event { at: decided_at, cause, body })),
+                (Ok(Decoded::Body(body)), _) => Content::Event(Box::new(Event {
+                    at: decided_at,
+                    cause,
+                    body,
+                })),
                 (Ok(Decoded::Affiliate(affiliate)), Some(phone)) => {
                     let body = Body::Command(affiliate.with_phone(phone));
-                    Content::Event(Box::new(Event { at: decided_at, cause, body }))
+                    Content::Event(Box::new(Event {
+                        at: decided_at,
+                        cause,
+                        body,
+                    }))
                 }
                 (Ok(Decoded::Affiliate(affiliate)), None) => Content::Affiliate(cause, Box::new(affiliate)),
                 (Err(dead), _) => Content::Dead(dead),
@@ -162,7 +208,11 @@ fn read(raw: &RawRecord<'_>, facts: &Facts, decided_at: Instant) -> Content {
             let key = body.key();
             if facts.homes.partition_of(&key) == facts.partition {
                 let cause = origin::cause(raw);
-                return Content::Event(Box::new(Event { at: decided_at, cause, body }));
+                return Content::Event(Box::new(Event {
+                    at: decided_at,
+                    cause,
+                    body,
+                }));
             }
             Content::Away(key)
         }

@@ -192,7 +192,8 @@ impl Consumer {
         let fail = |source| Error::client("assigning partitions", source);
         let mut list = TopicPartitionList::with_capacity(partitions.len());
         for at in partitions {
-            list.add_partition_offset(&at.topic, at.partition, Offset::End).map_err(fail)?;
+            list.add_partition_offset(&at.topic, at.partition, Offset::End)
+                .map_err(fail)?;
         }
         self.client().incremental_assign(&list).map_err(fail)?;
         self.pending = Pending::Nothing;

@@ -24,7 +24,11 @@ pub enum Item {
     /// Timers of one entry that may be due.
     Sweep(Life, Box<Prepared>),
     /// All that was found due by this horizon stands before this; `whole` if nothing was left out.
-    Swept { life: Life, horizon: Instant, whole: bool },
+    Swept {
+        life: Life,
+        horizon: Instant,
+        whole: bool,
+    },
 }
 
 impl Item {
@@ -86,7 +90,11 @@ impl Pending {
 
     fn recount(&mut self) {
         self.bytes = self.items.iter().map(|(item, _)| item.bytes()).sum();
-        self.urgent = self.items.iter().filter(|(item, _)| !matches!(item, Item::Reached(..))).count();
+        self.urgent = self
+            .items
+            .iter()
+            .filter(|(item, _)| !matches!(item, Item::Reached(..)))
+            .count();
     }
 
     fn wait_ms(&self, linger_ms: u64) -> u64 {
@@ -96,7 +104,9 @@ impl Pending {
     /// Reason enough for a transaction.
     #[must_use]
     pub fn is_ripe(&self, config: &Config, now_ms: u64) -> bool {
-        let Some((_, since)) = self.items.front() else { return false };
+        let Some((_, since)) = self.items.front() else {
+            return false;
+        };
         self.is_enough(config) || now_ms >= since + self.wait_ms(config.linger_ms)
     }
 
@@ -113,7 +123,9 @@ impl Pending {
 
     #[must_use]
     pub fn patience_ms(&self, linger_ms: u64, now_ms: u64) -> u64 {
-        self.items.front().map_or(IDLE_COMMIT_MS, |(_, since)| (since + self.wait_ms(linger_ms)).saturating_sub(now_ms))
+        self.items.front().map_or(IDLE_COMMIT_MS, |(_, since)| {
+            (since + self.wait_ms(linger_ms)).saturating_sub(now_ms)
+        })
     }
 
     /// The next batch. It ends before a second settings record of one org: that one is judged by what the first leads to.
@@ -187,7 +199,14 @@ pub enum Fold {
 impl Batch {
     #[must_use]
     pub fn new(items: Vec<Item>, began_ms: u64) -> Self {
-        Self { items, parts: BTreeMap::new(), settings: None, given_up: BTreeMap::new(), began_ms, attempts: 0 }
+        Self {
+            items,
+            parts: BTreeMap::new(),
+            settings: None,
+            given_up: BTreeMap::new(),
+            began_ms,
+            attempts: 0,
+        }
     }
 
     /// Drops what an earlier attempt made: the fold begins anew, from what is committed.
@@ -211,8 +230,12 @@ impl Batch {
         let mut needs: BTreeMap<Partition, Vec<Key>> = BTreeMap::new();
         for item in &self.items {
             let life = item.life();
-            let Some(running) = tasks.get(&life.partition).and_then(Task::running) else { continue };
-            self.parts.entry(life.partition).or_insert_with(|| Part::of(life, running));
+            let Some(running) = tasks.get(&life.partition).and_then(Task::running) else {
+                continue;
+            };
+            self.parts
+                .entry(life.partition)
+                .or_insert_with(|| Part::of(life, running));
             let keys = item.prepared().map_or(&[][..], Prepared::keys);
             needs.entry(life.partition).or_default().extend_from_slice(keys);
         }
@@ -224,7 +247,9 @@ impl Batch {
         let mut misses = Misses::new();
         for (partition, keys) in needs {
             let running = tasks.get(&partition).and_then(Task::running);
-            let (Some(part), Some(running)) = (self.parts.get_mut(&partition), running) else { continue };
+            let (Some(part), Some(running)) = (self.parts.get_mut(&partition), running) else {
+                continue;
+            };
             let missed = part.set.look_up(&keys, &running.overlay, &running.cache);
             if !missed.is_empty() {
                 misses.insert(partition, missed);
@@ -235,13 +260,19 @@ impl Batch {
 
     /// Judges all, each item seeing what the one before it changed.
     pub fn fold(&mut self, tasks: &BTreeMap<Partition, Task>) -> Fold {
-        let Some(settings) = self.settings.clone() else { return Fold::Needs(BTreeMap::new()) };
+        let Some(settings) = self.settings.clone() else {
+            return Fold::Needs(BTreeMap::new());
+        };
         let mut folded = Folded::default();
         self.parts.values_mut().for_each(|part| part.begin(tasks));
         for place in 0..self.items.len() {
             let life = self.items[place].life();
-            let Some(running) = tasks.get(&life.partition).and_then(Task::running) else { continue };
-            let Some(part) = self.parts.get_mut(&life.partition) else { continue };
+            let Some(running) = tasks.get(&life.partition).and_then(Task::running) else {
+                continue;
+            };
+            let Some(part) = self.parts.get_mut(&life.partition) else {
+                continue;
+            };
             let judged = match &self.items[place] {
                 Item::Reached(_, at) => {
                     part.positions.insert(at.topic_partition(), at.offset);
@@ -274,7 +305,8 @@ impl Batch {
         for item in &self.items[from + 1..] {
             let partition = item.life().partition;
             let running = tasks.get(&partition).and_then(Task::running);
-            let (Some(prepared), Some(running), Some(part)) = (item.prepared(), running, self.parts.get(&partition)) else {
+            let (Some(prepared), Some(running), Some(part)) = (item.prepared(), running, self.parts.get(&partition))
+            else {
                 continue;
             };
             if let Err(needs) = judging::judge(prepared, &running.facts, &part.set, settings) {
@@ -355,11 +387,11 @@ impl Part {
         progress.sequence += 1;
         progress.settings_next = progress.settings_next.max(settings.next_offset());
         for (at, next) in &self.positions {
-            progress.reached(&running.facts.names.input(at), *next);
+            progress.reached(&running.facts.topics.input(at), *next);
         }
         for (at, decided_at) in &self.consumed {
             let next = self.positions.get(at).copied().unwrap_or_default();
-            progress.consumed(&running.facts.names.input(at), next, *decided_at);
+            progress.consumed(&running.facts.topics.input(at), next, *decided_at);
         }
         progress
     }

@@ -130,7 +130,9 @@ impl Core {
     /// Whether a task waits for an answer on its way to running.
     #[must_use]
     pub fn is_recovering(&self) -> bool {
-        self.tasks.values().any(|task| matches!(task.phase, Phase::Recovering(_)))
+        self.tasks
+            .values()
+            .any(|task| matches!(task.phase, Phase::Recovering(_)))
     }
 
     pub fn tasks(&self) -> impl Iterator<Item = &Task> {
@@ -149,15 +151,24 @@ impl Core {
 
     fn next_life(&mut self, partition: Partition) -> Life {
         self.epochs += 1;
-        Life { partition, epoch: self.epochs }
+        Life {
+            partition,
+            epoch: self.epochs,
+        }
     }
 
     fn inputs_of(&self, partition: Partition) -> Vec<TopicPartition> {
         let step = self.config.expected.partitions.count() as usize;
-        let mut inputs = vec![TopicPartition { topic: self.config.commands_topic.clone(), partition }];
+        let mut inputs = vec![TopicPartition {
+            topic: self.config.commands_topic.clone(),
+            partition,
+        }];
         for (topic, count) in &self.counts {
             let theirs = (partition..*count).step_by(step);
-            inputs.extend(theirs.map(|partition| TopicPartition { topic: topic.clone(), partition }));
+            inputs.extend(theirs.map(|partition| TopicPartition {
+                topic: topic.clone(),
+                partition,
+            }));
         }
         inputs
     }
@@ -182,16 +193,24 @@ impl Core {
         for at in partitions {
             let life = self.next_life(at.partition);
             let inputs = self.inputs_of(at.partition);
-            let changelog = TopicPartition { topic: self.config.changelog_topic.clone(), partition: at.partition };
+            let changelog = TopicPartition {
+                topic: self.config.changelog_topic.clone(),
+                partition: at.partition,
+            };
             union.extend(inputs.iter().cloned());
             let mut task = Task::new(life, changelog, inputs);
             first.push(task.recover());
-            first.push(Action::Report(Report::RecoveryBegun { partition: at.partition, cause: "assigned" }));
+            first.push(Action::Report(Report::RecoveryBegun {
+                partition: at.partition,
+                cause: "assigned",
+            }));
             self.tasks.insert(at.partition, task);
         }
         self.actions.push(Action::Assign(union));
         self.actions.extend(first);
-        self.report(Report::Assigned { count: partitions.len() });
+        self.report(Report::Assigned {
+            count: partitions.len(),
+        });
     }
 
     /// These take nothing new; what is collected of them is dropped, and will be read by the next owner.
@@ -221,8 +240,18 @@ impl Core {
         if !late && !self.tasks.values().filter(closing).all(is_settled) {
             return;
         }
-        let partitions: Vec<Partition> = self.tasks.values().filter(closing).map(|task| task.life.partition).collect();
-        let union = self.tasks.values().filter(closing).flat_map(|task| task.inputs.iter().cloned()).collect();
+        let partitions: Vec<Partition> = self
+            .tasks
+            .values()
+            .filter(closing)
+            .map(|task| task.life.partition)
+            .collect();
+        let union = self
+            .tasks
+            .values()
+            .filter(closing)
+            .flat_map(|task| task.inputs.iter().cloned())
+            .collect();
         self.closing = None;
         self.actions.push(Action::Unassign(union));
         for partition in partitions {
@@ -233,12 +262,18 @@ impl Core {
 
     fn record(&mut self, record: Record) {
         let now = self.now;
-        let Some(partition) = self.owner(&record.at.topic, record.at.partition) else { return };
-        let Some(task) = self.tasks.get_mut(&partition).filter(|task| !task.closing) else { return };
+        let Some(partition) = self.owner(&record.at.topic, record.at.partition) else {
+            return;
+        };
+        let Some(task) = self.tasks.get_mut(&partition).filter(|task| !task.closing) else {
+            return;
+        };
         let life = task.life;
         let Some(running) = task.running_mut() else { return };
         let at = record.at.topic_partition();
-        let Some(expected) = running.collected.get_mut(&at) else { return };
+        let Some(expected) = running.collected.get_mut(&at) else {
+            return;
+        };
         if record.at.offset < *expected {
             return;
         }
@@ -250,8 +285,12 @@ impl Core {
     }
 
     fn end_reached(&mut self, at: Position) {
-        let Some(partition) = self.owner(&at.topic, at.partition) else { return };
-        let Some(task) = self.tasks.get_mut(&partition).filter(|task| !task.closing) else { return };
+        let Some(partition) = self.owner(&at.topic, at.partition) else {
+            return;
+        };
+        let Some(task) = self.tasks.get_mut(&partition).filter(|task| !task.closing) else {
+            return;
+        };
         let life = task.life;
         let Some(running) = task.running_mut() else { return };
         match running.collected.get_mut(&at.topic_partition()) {
@@ -262,8 +301,14 @@ impl Core {
     }
 
     fn out_of_range(&mut self, at: &TopicPartition) {
-        let Some(partition) = self.owner(&at.topic, at.partition) else { return };
-        let expected = self.tasks.get(&partition).and_then(Task::running).and_then(|running| running.collected.get(at));
+        let Some(partition) = self.owner(&at.topic, at.partition) else {
+            return;
+        };
+        let expected = self
+            .tasks
+            .get(&partition)
+            .and_then(Task::running)
+            .and_then(|running| running.collected.get(at));
         let Some(expected) = expected else { return };
         let why = format!("{at} no longer holds offset {expected}: records were deleted before they were judged");
         self.stop(partition, why);
@@ -272,7 +317,9 @@ impl Core {
     pub(super) fn stop(&mut self, partition: Partition, why: String) {
         self.forget_collected(partition);
         let life = self.next_life(partition);
-        let Some(task) = self.tasks.get_mut(&partition) else { return };
+        let Some(task) = self.tasks.get_mut(&partition) else {
+            return;
+        };
         task.life = life;
         task.phase = Phase::Stopped;
         let inputs = task.inputs.clone();
@@ -284,7 +331,9 @@ impl Core {
     pub(super) fn doubt(&mut self, partition: Partition, cause: &'static str) {
         self.forget_collected(partition);
         let life = self.next_life(partition);
-        let Some(task) = self.tasks.get_mut(&partition) else { return };
+        let Some(task) = self.tasks.get_mut(&partition) else {
+            return;
+        };
         if task.closing {
             task.phase = Phase::Stopped;
             return;
@@ -298,7 +347,12 @@ impl Core {
     }
 
     pub(super) fn doubt_all(&mut self, cause: &'static str) {
-        let partitions: Vec<Partition> = self.tasks.values().filter(|task| task.running().is_some()).map(|task| task.life.partition).collect();
+        let partitions: Vec<Partition> = self
+            .tasks
+            .values()
+            .filter(|task| task.running().is_some())
+            .map(|task| task.life.partition)
+            .collect();
         for partition in partitions {
             self.doubt(partition, cause);
         }
@@ -308,17 +362,23 @@ impl Core {
     fn input_counts(&mut self, counts: Vec<(Arc<str>, i32)>) {
         let shrunk = counts.iter().find_map(|(topic, count)| {
             let (_, before) = self.counts.iter().find(|(known, _)| known == topic)?;
-            (count < before).then(|| format!("{topic} had {before} partitions and has {count}: was it created anew? records may be lost"))
+            (count < before).then(|| {
+                format!("{topic} had {before} partitions and has {count}: was it created anew? records may be lost")
+            })
         });
         if let Some(why) = shrunk {
             let partitions: Vec<Partition> = self.tasks.keys().copied().collect();
-            return partitions.into_iter().for_each(|partition| self.stop(partition, why.clone()));
+            return partitions
+                .into_iter()
+                .for_each(|partition| self.stop(partition, why.clone()));
         }
         self.counts = counts;
         let partitions: Vec<Partition> = self.tasks.keys().copied().collect();
         for partition in partitions {
             let inputs = self.inputs_of(partition);
-            let Some(task) = self.tasks.get_mut(&partition).filter(|task| !task.closing) else { continue };
+            let Some(task) = self.tasks.get_mut(&partition).filter(|task| !task.closing) else {
+                continue;
+            };
             let new: Vec<TopicPartition> = inputs.iter().filter(|at| !task.inputs.contains(at)).cloned().collect();
             if new.is_empty() {
                 continue;
@@ -330,7 +390,9 @@ impl Core {
     }
 
     fn recovered(&mut self, life: Life, answer: super::RecoveryAnswer) {
-        let Some(task) = self.tasks.get_mut(&life.partition).filter(|task| task.life == life) else { return };
+        let Some(task) = self.tasks.get_mut(&life.partition).filter(|task| task.life == life) else {
+            return;
+        };
         let facts = |incarnation| (self.config.facts)(life.partition, incarnation);
         let mut around = Around {
             now_ms: self.now.wall.0,
@@ -344,7 +406,9 @@ impl Core {
     }
 
     fn applied(&mut self, life: Life, applied: Option<Applied>) {
-        let Some(task) = self.tasks.get_mut(&life.partition).filter(|task| task.life == life) else { return };
+        let Some(task) = self.tasks.get_mut(&life.partition).filter(|task| task.life == life) else {
+            return;
+        };
         let steady_ms = self.now.steady_ms;
         let Some(running) = task.running_mut() else { return };
         let Some(to) = running.applying.take() else { return };
@@ -373,17 +437,25 @@ impl Core {
             }
             running.applying = Some(to);
             let batch = running.overlay.batch(Some(wall));
-            self.actions.push(Action::Apply { life, of: running.of, batch });
+            self.actions.push(Action::Apply {
+                life,
+                of: running.of,
+                batch,
+            });
         }
     }
 
     fn values(&mut self, life: Life, values: Option<Read<Vec<Option<Vec<u8>>>>>) {
         let task = self.tasks.get_mut(&life.partition).filter(|task| task.life == life);
-        let Some(running) = task.and_then(Task::running_mut) else { return };
+        let Some(running) = task.and_then(Task::running_mut) else {
+            return;
+        };
         let doubt = match values {
             None => return self.stage.read_failed(life.partition, self.now.steady_ms),
             Some(Read::Foreign(_)) => Some("index_foreign"),
-            Some(Read::Found { marker, .. }) if marker.offset < running.overlay.acknowledged() => Some("index_rolled_back"),
+            Some(Read::Found { marker, .. }) if marker.offset < running.overlay.acknowledged() => {
+                Some("index_rolled_back")
+            }
             Some(Read::Found { marker, .. }) if marker.offset > running.overlay.committed() => Some("index_ahead"),
             Some(Read::Found { value, .. }) => self.stage.read_done(life.partition, value, running).err(),
         };
@@ -401,7 +473,11 @@ impl Core {
 
     fn tick(&mut self) {
         let steady_ms = self.now.steady_ms;
-        let again: Vec<Action> = self.tasks.values_mut().filter_map(|task| task.tick(steady_ms)).collect();
+        let again: Vec<Action> = self
+            .tasks
+            .values_mut()
+            .filter_map(|task| task.tick(steady_ms))
+            .collect();
         self.actions.extend(again);
         if !self.draining {
             self.search_due();
@@ -423,7 +499,12 @@ impl Core {
         if !ready || !self.pending.is_ripe(&self.config, self.now.steady_ms) {
             return;
         }
-        let overlay: usize = self.tasks.values().filter_map(Task::running).map(|running| running.overlay.bytes()).sum();
+        let overlay: usize = self
+            .tasks
+            .values()
+            .filter_map(Task::running)
+            .map(|running| running.overlay.bytes())
+            .sum();
         if overlay > self.config.overlay_max_bytes {
             return;
         }
@@ -440,13 +521,21 @@ impl Core {
             return;
         }
         self.paused = full;
-        let running = self.tasks.values().filter(|task| task.running().is_some() && !task.closing);
+        let running = self
+            .tasks
+            .values()
+            .filter(|task| task.running().is_some() && !task.closing);
         let inputs: Vec<TopicPartition> = running.flat_map(|task| task.inputs.iter().cloned()).collect();
-        self.actions.push(if full { Action::Pause(inputs) } else { Action::Unpause(inputs) });
+        self.actions.push(if full {
+            Action::Pause(inputs)
+        } else {
+            Action::Unpause(inputs)
+        });
     }
 }
 
 /// Nothing of it is committed and not applied.
 fn is_settled(task: &Task) -> bool {
-    task.running().is_none_or(|running| running.overlay.acknowledged() >= running.overlay.committed())
+    task.running()
+        .is_none_or(|running| running.overlay.acknowledged() >= running.overlay.committed())
 }

@@ -87,9 +87,22 @@ pub enum Action {
     /// The same partitions as before, from where they stand.
     Unpause(Vec<TopicPartition>),
     Recover(Life, RecoveryQuestion),
-    Read { life: Life, of: Generation, keys: Vec<Vec<u8>> },
-    Apply { life: Life, of: Generation, batch: crate::index::Batch },
-    FindDue { life: Life, of: Generation, cutoffs: Vec<(Vec<u8>, i64)>, limit: usize },
+    Read {
+        life: Life,
+        of: Generation,
+        keys: Vec<Vec<u8>>,
+    },
+    Apply {
+        life: Life,
+        of: Generation,
+        batch: crate::index::Batch,
+    },
+    FindDue {
+        life: Life,
+        of: Generation,
+        cutoffs: Vec<(Vec<u8>, i64)>,
+        limit: usize,
+    },
     SyncSettings,
     Transaction(TransactionStep),
     /// Something an operator should know of: said once, in a sentence.
@@ -103,24 +116,45 @@ pub enum RecoveryQuestion {
     Committed(Vec<TopicPartition>),
     /// Asked only after the committed offsets have come: the changelog's ends by a `read_uncommitted` client, never the
     /// last stable offset (KAFKA-10167), and where each input begins.
-    Watermarks { changelog: TopicPartition, inputs: Vec<TopicPartition> },
+    Watermarks {
+        changelog: TopicPartition,
+        inputs: Vec<TopicPartition>,
+    },
     /// The last progress record within [low, high).
-    LastProgress { changelog: TopicPartition, low: i64, high: i64 },
+    LastProgress {
+        changelog: TopicPartition,
+        low: i64,
+        high: i64,
+    },
     Marker,
     Begin(Begin),
     /// The next committed records of [from, to); the answer says how far it came.
-    Replay { changelog: TopicPartition, from: i64, to: i64 },
-    Apply { of: Generation, batch: crate::index::Batch },
+    Replay {
+        changelog: TopicPartition,
+        from: i64,
+        to: i64,
+    },
+    Apply {
+        of: Generation,
+        batch: crate::index::Batch,
+    },
 }
 
 #[derive(Debug)]
 pub enum RecoveryAnswer {
     Committed(Vec<Option<i64>>),
-    Watermarks { low: i64, high: i64, input_lows: Vec<i64> },
+    Watermarks {
+        low: i64,
+        high: i64,
+        input_lows: Vec<i64>,
+    },
     LastProgress(Option<Progress>),
     Marker(Option<Marker>),
     Begun(Begun),
-    Replayed { records: Vec<(i64, Vec<u8>, Option<Vec<u8>>)>, last_timestamp: Option<i64>, next: i64 },
+    Replayed {
+        records: Vec<(i64, Vec<u8>, Option<Vec<u8>>)>,
+        next: i64,
+    },
     Applied(Applied),
     /// It could not be asked: the sentence says what failed; the question is asked again.
     Unavailable(String),
@@ -153,7 +187,10 @@ pub enum TransactionAnswer {
     Aborted,
     Replaced,
     /// The broker says of this one record (by its place) that it can't be taken: the only cause that names a record.
-    RecordRefused { place: usize, sentence: String },
+    RecordRefused {
+        place: usize,
+        sentence: String,
+    },
     /// One or more of them can't be taken, and nobody says which: each is to be tried alone.
     SomeRefused(String),
     /// The transaction must be aborted; the batch is folded again.
@@ -165,18 +202,52 @@ pub enum TransactionAnswer {
 /// What happened, for the log and the figures. Never an org, a phone or a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Report {
-    Assigned { count: usize },
-    RecoveryBegun { partition: Partition, cause: &'static str },
-    Rebuilding { partition: Partition, why: &'static str },
-    Restored { partition: Partition, records: u64 },
-    RestoreProgress { partition: Partition, remaining: i64, replayed: u64 },
-    Stopped { partition: Partition, why: String },
-    Closed { partition: Partition },
+    Assigned {
+        count: usize,
+    },
+    RecoveryBegun {
+        partition: Partition,
+        cause: &'static str,
+    },
+    Rebuilding {
+        partition: Partition,
+        why: &'static str,
+    },
+    Restored {
+        partition: Partition,
+        records: u64,
+    },
+    RestoreProgress {
+        partition: Partition,
+        remaining: i64,
+        replayed: u64,
+    },
+    Stopped {
+        partition: Partition,
+        why: String,
+    },
+    Closed {
+        partition: Partition,
+    },
     Committed(Box<crate::judging::Tally>),
-    Aborted { why: String },
-    NoProgress { seconds: u64, why: String },
-    Unavailable { partition: Partition, what: String },
-    Fenced { why: String },
+    Aborted {
+        why: String,
+    },
+    NoProgress {
+        seconds: u64,
+        why: String,
+    },
+    Unavailable {
+        partition: Partition,
+        what: String,
+    },
+    Fenced {
+        why: String,
+    },
     /// Committed and not in the index yet: bytes of all tasks, changelog offsets of one.
-    Overlay { partition: Partition, bytes: usize, behind: i64 },
+    Overlay {
+        partition: Partition,
+        bytes: usize,
+        behind: i64,
+    },
 }

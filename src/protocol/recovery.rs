@@ -36,23 +36,35 @@ pub enum Plan {
 #[must_use]
 pub fn plan(found: &Found) -> Plan {
     let Some(marker) = found.marker else {
-        return Plan::Rebuild { why: "the index holds nothing of this partition" };
+        return Plan::Rebuild {
+            why: "the index holds nothing of this partition",
+        };
     };
     if found.incarnation != Some(marker.of.incarnation) {
-        return Plan::Rebuild { why: "the index belongs to another changelog" };
+        return Plan::Rebuild {
+            why: "the index belongs to another changelog",
+        };
     }
     if marker.of.format != found.format {
-        return Plan::Rebuild { why: "the index is written in another format" };
+        return Plan::Rebuild {
+            why: "the index is written in another format",
+        };
     }
     if marker.offset > found.high {
-        return Plan::Stop { why: ahead_of_changelog(&marker, found.high) };
+        return Plan::Stop {
+            why: ahead_of_changelog(&marker, found.high),
+        };
     }
     let missing = marker.offset < found.high;
     if missing && found.now.saturating_sub(marker.needs_tombstones_since()) > TOMBSTONES_TRUSTED_MS {
-        return Plan::Rebuild { why: "the index is older than the tombstones that the changelog still holds" };
+        return Plan::Rebuild {
+            why: "the index is older than the tombstones that the changelog still holds",
+        };
     }
     if missing && marker.offset < found.low {
-        return Plan::Rebuild { why: "the changelog no longer begins where the index ends" };
+        return Plan::Rebuild {
+            why: "the changelog no longer begins where the index ends",
+        };
     }
     Plan::Replay { from: marker.offset }
 }
@@ -70,7 +82,10 @@ fn ahead_of_changelog(marker: &Marker, high: i64) -> String {
 pub enum Start {
     At(i64),
     /// The two that must agree do not.
-    Disagree { committed: Option<i64>, progress: Option<i64> },
+    Disagree {
+        committed: Option<i64>,
+        progress: Option<i64>,
+    },
 }
 
 /// The progress record is the truth; the committed offset must be equal or have expired (Kafka expires those of topics that a
@@ -125,12 +140,28 @@ mod tests {
     use crate::index::Generation;
 
     fn marker(offset: i64) -> Marker {
-        let of = Generation { incarnation: Uuid::from_u128(1), generation: Uuid::from_u128(2), format: 1 };
-        Marker { of, offset, begun_at: 0, applied_until: Some(0) }
+        let of = Generation {
+            incarnation: Uuid::from_u128(1),
+            generation: Uuid::from_u128(2),
+            format: 1,
+        };
+        Marker {
+            of,
+            offset,
+            begun_at: 0,
+            applied_until: Some(0),
+        }
     }
 
     fn found(marker: Option<Marker>) -> Found {
-        Found { low: 0, high: 100, incarnation: Some(Uuid::from_u128(1)), marker, format: 1, now: 1_000 }
+        Found {
+            low: 0,
+            high: 100,
+            incarnation: Some(Uuid::from_u128(1)),
+            marker,
+            format: 1,
+            now: 1_000,
+        }
     }
 
     #[test]
@@ -139,17 +170,29 @@ mod tests {
         assert_eq!(plan(&found(Some(marker(100)))), Plan::Replay { from: 100 });
         assert!(matches!(plan(&found(None)), Plan::Rebuild { .. }));
         assert!(matches!(plan(&found(Some(marker(101)))), Plan::Stop { .. }));
-        let other = Found { incarnation: Some(Uuid::from_u128(9)), ..found(Some(marker(40))) };
+        let other = Found {
+            incarnation: Some(Uuid::from_u128(9)),
+            ..found(Some(marker(40)))
+        };
         assert!(matches!(plan(&other), Plan::Rebuild { .. }));
-        let other_format = Found { format: 2, ..found(Some(marker(40))) };
+        let other_format = Found {
+            format: 2,
+            ..found(Some(marker(40)))
+        };
         assert!(matches!(plan(&other_format), Plan::Rebuild { .. }));
     }
 
     #[test]
     fn a_marker_older_than_the_tombstones_is_rebuilt_only_if_something_is_missing() {
-        let old = Found { now: TOMBSTONES_TRUSTED_MS + 1, ..found(Some(marker(40))) };
+        let old = Found {
+            now: TOMBSTONES_TRUSTED_MS + 1,
+            ..found(Some(marker(40)))
+        };
         assert!(matches!(plan(&old), Plan::Rebuild { .. }));
-        let idle = Found { now: TOMBSTONES_TRUSTED_MS + 1, ..found(Some(marker(100))) };
+        let idle = Found {
+            now: TOMBSTONES_TRUSTED_MS + 1,
+            ..found(Some(marker(100)))
+        };
         assert_eq!(plan(&idle), Plan::Replay { from: 100 });
     }
 

@@ -49,21 +49,34 @@ impl Core {
             let life = task.life;
             let Some(running) = task.running_mut() else { continue };
             let horizon = horizon(running.progress.stream_time(), grace_ms, clock);
-            let Some(horizon) = running.sweep.worth(horizon) else { continue };
+            let Some(horizon) = running.sweep.worth(horizon) else {
+                continue;
+            };
             let cutoffs = judging::sweep_cutoffs(&settings, horizon, running.sweep.swept_to);
             if cutoffs.is_empty() {
                 running.sweep.swept_to = Some(horizon);
                 continue;
             }
             running.sweep.searching = Some(horizon);
-            self.actions.push(Action::FindDue { life, of: running.of, cutoffs, limit: FOUND_AT_ONCE });
+            self.actions.push(Action::FindDue {
+                life,
+                of: running.of,
+                cutoffs,
+                limit: FOUND_AT_ONCE,
+            });
         }
     }
 
     /// The values of entries that may be due: each is judged like a record, in order with those that are collected.
     pub(super) fn due(&mut self, life: Life, due: Option<Read<Vec<Vec<u8>>>>) {
         let steady_ms = self.now.steady_ms;
-        let Some(task) = self.tasks.get_mut(&life.partition).filter(|task| task.life == life && !task.closing) else { return };
+        let Some(task) = self
+            .tasks
+            .get_mut(&life.partition)
+            .filter(|task| task.life == life && !task.closing)
+        else {
+            return;
+        };
         let Some(running) = task.running_mut() else { return };
         let Some(horizon) = running.sweep.searching else { return };
         let values = match due {
@@ -83,7 +96,9 @@ impl Core {
     /// The sweep up to there is committed.
     pub(super) fn swept(&mut self, life: Life, horizon: Instant, whole: bool) {
         let task = self.tasks.get_mut(&life.partition).filter(|task| task.life == life);
-        let Some(running) = task.and_then(Task::running_mut) else { return };
+        let Some(running) = task.and_then(Task::running_mut) else {
+            return;
+        };
         running.sweep.searching = None;
         if whole {
             running.sweep.swept_to = Some(horizon);
@@ -99,7 +114,10 @@ mod tests {
     fn the_horizon_is_the_later_of_stream_time_less_the_grace_and_the_clock() {
         assert_eq!(horizon(None, 1_000, None), None);
         assert_eq!(horizon(Some(Instant(3_000)), 1_000, None), Some(Instant(2_000)));
-        assert_eq!(horizon(Some(Instant(3_000)), 1_000, Some(Instant(9_000))), Some(Instant(9_000)));
+        assert_eq!(
+            horizon(Some(Instant(3_000)), 1_000, Some(Instant(9_000))),
+            Some(Instant(9_000))
+        );
     }
 
     #[test]

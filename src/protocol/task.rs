@@ -96,7 +96,10 @@ impl Retry {
     #[must_use]
     pub fn after_attempts(attempts: u32, now_ms: u64) -> Self {
         let wait_ms = (LEAST_RETRY_MS / 2 << attempts.min(10)).min(GREATEST_RETRY_MS) / 2;
-        Self { wait_ms, at_ms: Some(now_ms + wait_ms) }
+        Self {
+            wait_ms,
+            at_ms: Some(now_ms + wait_ms),
+        }
     }
 
     /// Tried again just now: the next failure waits longer.
@@ -133,7 +136,13 @@ impl Task {
     #[must_use]
     pub fn new(life: Life, changelog: TopicPartition, inputs: Vec<TopicPartition>) -> Self {
         let recovering = Recovering::new(RecoveryQuestion::Committed(inputs.clone()));
-        Self { life, changelog, inputs, phase: Phase::Recovering(Box::new(recovering)), closing: false }
+        Self {
+            life,
+            changelog,
+            inputs,
+            phase: Phase::Recovering(Box::new(recovering)),
+            closing: false,
+        }
     }
 
     #[must_use]
@@ -174,13 +183,23 @@ impl Task {
             Next::Wait => {}
             Next::Stop(why) => {
                 self.phase = Phase::Stopped;
-                actions.push(Action::Report(Report::Stopped { partition: self.life.partition, why }));
+                actions.push(Action::Report(Report::Stopped {
+                    partition: self.life.partition,
+                    why,
+                }));
             }
             Next::Run(running) => {
-                let at = running.positions.iter().map(|(at, offset)| (at.clone(), *offset)).collect();
+                let at = running
+                    .positions
+                    .iter()
+                    .map(|(at, offset)| (at.clone(), *offset))
+                    .collect();
                 let records = recovering.replayed;
                 self.phase = Phase::Running(running);
-                actions.push(Action::Report(Report::Restored { partition: self.life.partition, records }));
+                actions.push(Action::Report(Report::Restored {
+                    partition: self.life.partition,
+                    records,
+                }));
                 actions.push(Action::Resume(at));
             }
         }
@@ -242,19 +261,28 @@ impl Recovering {
             RecoveryAnswer::Hopeless(why) => Next::Stop(why),
             RecoveryAnswer::Committed(committed) => {
                 self.committed = committed;
-                Next::Ask(RecoveryQuestion::Watermarks { changelog: changelog.clone(), inputs: inputs.to_vec() })
+                Next::Ask(RecoveryQuestion::Watermarks {
+                    changelog: changelog.clone(),
+                    inputs: inputs.to_vec(),
+                })
             }
             RecoveryAnswer::Watermarks { low, high, input_lows } => {
                 (self.low, self.high, self.input_lows) = (low, high, input_lows);
-                Next::Ask(RecoveryQuestion::LastProgress { changelog: changelog.clone(), low, high })
+                Next::Ask(RecoveryQuestion::LastProgress {
+                    changelog: changelog.clone(),
+                    low,
+                    high,
+                })
             }
-            RecoveryAnswer::LastProgress(progress) => match progress.as_ref().map(|found| around.settings.accepts(found)) {
-                Some(Err(why)) => Next::Stop(why),
-                _ => {
-                    self.progress = progress;
-                    Next::Ask(RecoveryQuestion::Marker)
+            RecoveryAnswer::LastProgress(progress) => {
+                match progress.as_ref().map(|found| around.settings.accepts(found)) {
+                    Some(Err(why)) => Next::Stop(why),
+                    _ => {
+                        self.progress = progress;
+                        Next::Ask(RecoveryQuestion::Marker)
+                    }
                 }
-            },
+            }
             RecoveryAnswer::Marker(marker) => {
                 self.marker = marker;
                 self.plan(partition, changelog, around, actions)
@@ -268,9 +296,9 @@ impl Recovering {
             RecoveryAnswer::Begun(Begun::Other(_)) | RecoveryAnswer::Applied(Applied::Foreign(_) | Applied::Gap(_)) => {
                 Next::Ask(RecoveryQuestion::Committed(inputs.to_vec()))
             }
-            RecoveryAnswer::Replayed { records, last_timestamp, next } => {
+            RecoveryAnswer::Replayed { records, next } => {
                 self.replayed += records.len() as u64;
-                self.apply(records, last_timestamp, next, around)
+                self.apply(records, next, around)
             }
             RecoveryAnswer::Applied(Applied::Applied | Applied::Already) => {
                 let mut replayed = 0;
@@ -279,7 +307,11 @@ impl Recovering {
                     replayed = batch.changes.len() as u64;
                 }
                 let remaining = self.high - self.applied_to;
-                actions.push(Action::Report(Report::RestoreProgress { partition, remaining, replayed }));
+                actions.push(Action::Report(Report::RestoreProgress {
+                    partition,
+                    remaining,
+                    replayed,
+                }));
                 self.replay(changelog, inputs, around)
             }
         }
@@ -312,15 +344,28 @@ impl Recovering {
                     actions.push(Action::Report(Report::Rebuilding { partition, why }));
                 }
                 let incarnation = found.incarnation.unwrap_or_else(|| (around.fresh_uuid)());
-                let of = Generation { incarnation, generation: (around.fresh_uuid)(), format: around.settings.index_format() };
+                let of = Generation {
+                    incarnation,
+                    generation: (around.fresh_uuid)(),
+                    format: around.settings.index_format(),
+                };
                 let expected = marker.map(|marker| marker.of.generation);
-                Next::Ask(RecoveryQuestion::Begin(Begin { expected, of, offset: self.low, at: around.now_ms }))
+                Next::Ask(RecoveryQuestion::Begin(Begin {
+                    expected,
+                    of,
+                    offset: self.low,
+                    at: around.now_ms,
+                }))
             }
         }
     }
 
     fn ask_replay(&self, changelog: &TopicPartition) -> Next {
-        Next::Ask(RecoveryQuestion::Replay { changelog: changelog.clone(), from: self.applied_to, to: self.high })
+        Next::Ask(RecoveryQuestion::Replay {
+            changelog: changelog.clone(),
+            from: self.applied_to,
+            to: self.high,
+        })
     }
 
     fn replay(&mut self, changelog: &TopicPartition, inputs: &[TopicPartition], around: &mut Around<'_>) -> Next {
@@ -330,27 +375,31 @@ impl Recovering {
         self.run(inputs, around)
     }
 
-    fn apply(
-        &mut self,
-        records: Vec<(i64, Vec<u8>, Option<Vec<u8>>)>,
-        last_timestamp: Option<i64>,
-        next: i64,
-        around: &mut Around<'_>,
-    ) -> Next {
+    fn apply(&mut self, records: Vec<(i64, Vec<u8>, Option<Vec<u8>>)>, next: i64, around: &mut Around<'_>) -> Next {
         let Some(of) = self.of else {
             return Next::Stop("replayed a changelog before its index was known: report this".to_owned());
         };
         let changes: Result<Vec<Change>, _> = records
             .into_iter()
-            .map(|(offset, key, value)| Ok(Change { offset, ops: replayed(&key, value.as_deref())? }))
+            .map(|(offset, key, value)| {
+                Ok(Change {
+                    offset,
+                    ops: replayed(&key, value.as_deref())?,
+                })
+            })
             .collect();
         let changes = match changes {
             Ok(changes) => changes,
             Err(why) => return Next::Stop(why),
         };
         let caught_up = next >= self.high;
-        let applied_until = if caught_up { Some(around.now_ms) } else { last_timestamp };
-        let batch = Batch { from: self.applied_to, to: next, changes, applied_until };
+        let applied_until = caught_up.then_some(around.now_ms);
+        let batch = Batch {
+            from: self.applied_to,
+            to: next,
+            changes,
+            applied_until,
+        };
         Next::Ask(RecoveryQuestion::Apply { of, batch })
     }
 
@@ -359,12 +408,15 @@ impl Recovering {
             return Next::Stop("an index without a build: report this".to_owned());
         };
         let facts = (around.facts)(of.incarnation);
-        let known = |input: &TopicPartition| self.progress.as_ref()?.next_of(&facts.names.input(input));
+        let known = |input: &TopicPartition| self.progress.as_ref()?.next_of(&facts.topics.input(input));
         let positions = match recovery::positions(inputs, &self.committed, &self.input_lows, &known) {
-                Ok(positions) => positions,
-                Err(why) => return Next::Stop(why),
-            };
-        let progress = self.progress.take().unwrap_or_else(|| Progress::first(&around.settings.expected, of.incarnation));
+            Ok(positions) => positions,
+            Err(why) => return Next::Stop(why),
+        };
+        let progress = self
+            .progress
+            .take()
+            .unwrap_or_else(|| Progress::first(&around.settings.expected, of.incarnation));
         Next::Run(Box::new(Running {
             facts: Arc::new(facts),
             of,

@@ -81,13 +81,26 @@ impl Stage {
     }
 
     /// Values that were asked for, in the order of the keys. Err: they can't be what this task wrote.
-    pub fn read_done(&mut self, partition: Partition, values: Vec<Option<Vec<u8>>>, running: &mut Running) -> Result<(), &'static str> {
-        let Self::Gathering(gathering) = self else { return Ok(()) };
-        let Some(keys) = gathering.asked.remove(&partition) else { return Ok(()) };
+    pub fn read_done(
+        &mut self,
+        partition: Partition,
+        values: Vec<Option<Vec<u8>>>,
+        running: &mut Running,
+    ) -> Result<(), &'static str> {
+        let Self::Gathering(gathering) = self else {
+            return Ok(());
+        };
+        let Some(keys) = gathering.asked.remove(&partition) else {
+            return Ok(());
+        };
         gathering.retries.remove(&partition);
-        let Some(part) = gathering.batch.parts.get_mut(&partition) else { return Ok(()) };
+        let Some(part) = gathering.batch.parts.get_mut(&partition) else {
+            return Ok(());
+        };
         for ((key, _), value) in keys.into_iter().zip(values) {
-            part.set.read(key, value.as_deref(), &mut running.cache).map_err(|_| "index_unreadable")?;
+            part.set
+                .read(key, value.as_deref(), &mut running.cache)
+                .map_err(|_| "index_unreadable")?;
         }
         Ok(())
     }
@@ -104,13 +117,18 @@ impl Stage {
 impl Core {
     /// Folds the batch when all that it asked for has come, or asks for more.
     pub(super) fn advance_batch(&mut self) {
-        let Stage::Gathering(gathering) = &mut self.stage else { return };
+        let Stage::Gathering(gathering) = &mut self.stage else {
+            return;
+        };
         let now_ms = self.now.steady_ms;
         if !gathering.pause.is_due(now_ms) {
             return;
         }
         if gathering.batch.settings.is_none() {
-            if let Some(retry) = gathering.settings_retry.filter(|retry| retry.is_waiting() && retry.is_due(now_ms)) {
+            if let Some(retry) = gathering
+                .settings_retry
+                .filter(|retry| retry.is_waiting() && retry.is_due(now_ms))
+            {
                 gathering.settings_retry = Some(retry.asked());
                 self.actions.push(Action::SyncSettings);
             }
@@ -133,13 +151,20 @@ impl Core {
     }
 
     fn open(&mut self, folded: Folded) {
-        let Stage::Gathering(gathering) = std::mem::replace(&mut self.stage, Stage::Idle) else { return };
+        let Stage::Gathering(gathering) = std::mem::replace(&mut self.stage, Stage::Idle) else {
+            return;
+        };
         let batch = gathering.batch;
         if folded.records.is_empty() {
             // Nothing moved: a sweep that found nothing due, or repeats of what was read before.
             return self.settle(&batch, folded, &BTreeMap::new());
         }
-        self.stage = Stage::Open(Box::new(Open { batch, folded, offsets: BTreeMap::new(), alone: false }));
+        self.stage = Stage::Open(Box::new(Open {
+            batch,
+            folded,
+            offsets: BTreeMap::new(),
+            alone: false,
+        }));
         self.step(TransactionStep::Begin);
     }
 
@@ -213,18 +238,31 @@ impl Core {
 
     /// Nothing of it happened: the batch is kept and folded again, after a while, from what is committed.
     fn aborted(&mut self) {
-        let Stage::Open(open) = std::mem::replace(&mut self.stage, Stage::Idle) else { return };
+        let Stage::Open(open) = std::mem::replace(&mut self.stage, Stage::Idle) else {
+            return;
+        };
         let open = *open;
         let mut batch = open.batch;
         batch.attempts += 1;
         batch.reset();
         let seconds = self.now.steady_ms.saturating_sub(batch.began_ms) / 1_000;
         if seconds * 1_000 >= PAGE_AFTER_MS {
-            let why = format!("a batch of {} records was aborted {} times", batch.items.len(), batch.attempts);
+            let why = format!(
+                "a batch of {} records was aborted {} times",
+                batch.items.len(),
+                batch.attempts
+            );
             self.report(Report::NoProgress { seconds, why });
         }
-        let lives: BTreeMap<Partition, _> = self.tasks.values().filter(|task| !task.closing).map(|task| (task.life.partition, task.life)).collect();
-        batch.items.retain(|item| lives.get(&item.life().partition) == Some(&item.life()));
+        let lives: BTreeMap<Partition, _> = self
+            .tasks
+            .values()
+            .filter(|task| !task.closing)
+            .map(|task| (task.life.partition, task.life))
+            .collect();
+        batch
+            .items
+            .retain(|item| lives.get(&item.life().partition) == Some(&item.life()));
         if batch.items.is_empty() {
             return;
         }
@@ -240,7 +278,9 @@ impl Core {
     }
 
     fn committed(&mut self) {
-        let Stage::Open(open) = std::mem::replace(&mut self.stage, Stage::Idle) else { return };
+        let Stage::Open(open) = std::mem::replace(&mut self.stage, Stage::Idle) else {
+            return;
+        };
         let open = *open;
         self.settle(&open.batch, open.folded, &open.offsets);
     }
@@ -249,14 +289,21 @@ impl Core {
     fn settle(&mut self, batch: &Batch, folded: Folded, offsets: &BTreeMap<usize, i64>) {
         let mut astray = Vec::new();
         for (partition, part) in &batch.parts {
-            let Some(running) = self.tasks.get_mut(partition).filter(|task| task.life == part.life).and_then(Task::running_mut) else {
+            let Some(running) = self
+                .tasks
+                .get_mut(partition)
+                .filter(|task| task.life == part.life)
+                .and_then(Task::running_mut)
+            else {
                 continue;
             };
             running.positions.clone_from(&part.positions);
             let Some(progress) = &part.progress else { continue };
             let places = folded.changelog.get(partition).map_or(&[][..], Vec::as_slice);
             let committed: Option<Vec<i64>> = places.iter().map(|place| offsets.get(place).copied()).collect();
-            let Some((to, committed)) = committed.and_then(|offsets| Some((offsets.last()? + 1, offsets))) else { continue };
+            let Some((to, committed)) = committed.and_then(|offsets| Some((offsets.last()? + 1, offsets))) else {
+                continue;
+            };
             running.progress = progress.clone();
             let changes = committed.into_iter().zip(part.changes.iter().cloned()).collect();
             if running.overlay.commit(to, changes).is_err() {
@@ -269,7 +316,9 @@ impl Core {
             }
         }
         self.report(Report::Committed(Box::new(folded.tally)));
-        astray.into_iter().for_each(|partition| self.doubt(partition, "changelog_astray"));
+        astray
+            .into_iter()
+            .for_each(|partition| self.doubt(partition, "changelog_astray"));
     }
 }
 
@@ -299,5 +348,9 @@ fn read(partition: Partition, keys: &[(Key, RecordKey)], tasks: &BTreeMap<Partit
     let task = tasks.get(&partition)?;
     let running = task.running()?;
     let keys = keys.iter().map(|(_, key)| key.as_bytes().to_vec()).collect();
-    Some(Action::Read { life: task.life, of: running.of, keys })
+    Some(Action::Read {
+        life: task.life,
+        of: running.of,
+        keys,
+    })
 }

@@ -124,7 +124,9 @@ pub fn decode(key: &RecordKey, bytes: &[u8]) -> Result<Value, DecodeError> {
 #[must_use]
 pub fn subject(bytes: &[u8]) -> Option<Subject> {
     let mut reader = Reader::new(bytes).ok()?;
-    (reader.byte().ok()? == kind::PHONE).then(|| Wire::take(&mut reader).ok()).flatten()
+    (reader.byte().ok()? == kind::PHONE)
+        .then(|| Wire::take(&mut reader).ok())
+        .flatten()
 }
 
 fn live(record: Record) -> Value {

@@ -1,7 +1,7 @@
 //! One event, one place: what a worker reports is logged, counted and told to the health checks here, and nowhere else.
 
-use super::metrics::{Duplicate, IndexCall, IndexOutcome, RestoreCause, TransactionOutcome, TransactionPhase};
 use super::metrics::Metrics;
+use super::metrics::{Duplicate, IndexCall, IndexOutcome, RestoreCause, TransactionOutcome, TransactionPhase};
 use crate::health::{Answer, Partition as Health, Worker};
 use crate::judging::{Count, Tally};
 use crate::kafka::Fault;
@@ -22,7 +22,11 @@ pub struct Watch {
 impl Watch {
     #[must_use]
     pub fn new(metrics: Arc<Metrics>, health: Arc<Worker>) -> Self {
-        Self { metrics, health, said: Mutex::default() }
+        Self {
+            metrics,
+            health,
+            said: Mutex::default(),
+        }
     }
 
     pub fn turned(&self) {
@@ -42,15 +46,23 @@ impl Watch {
             }
             Report::RecoveryBegun { partition, cause } => {
                 self.metrics.restores.causes.of(restore_cause(cause)).inc();
-                self.metrics.group.partitions_assigned.add(i64::from(*cause == "assigned"));
+                self.metrics
+                    .group
+                    .partitions_assigned
+                    .add(i64::from(*cause == "assigned"));
                 self.health.partition(*partition, Health::Restoring(0));
                 tracing::info!(partition, cause, "recovery_begun");
             }
             Report::Rebuilding { partition, why } => tracing::warn!(partition, why, "index_rebuild_begun"),
-            Report::RestoreProgress { partition, remaining, replayed } => {
+            Report::RestoreProgress {
+                partition,
+                remaining,
+                replayed,
+            } => {
                 self.metrics.restores.records.inc_by(*replayed);
                 self.metrics.restores.remaining(*partition).set(*remaining);
-                self.health.partition(*partition, Health::Restoring(u64::try_from(*remaining).unwrap_or(0)));
+                self.health
+                    .partition(*partition, Health::Restoring(u64::try_from(*remaining).unwrap_or(0)));
                 tracing::debug!(partition, remaining, "restoring");
             }
             Report::Restored { partition, records } => {
@@ -85,8 +97,15 @@ impl Watch {
                 tracing::warn!(why, "producer_lost");
             }
             Report::NoProgress { seconds, why } => tracing::error!(seconds, why, "no_progress"),
-            Report::Overlay { partition, bytes, behind } => {
-                self.metrics.index.overlay_bytes.set(i64::try_from(*bytes).unwrap_or(i64::MAX));
+            Report::Overlay {
+                partition,
+                bytes,
+                behind,
+            } => {
+                self.metrics
+                    .index
+                    .overlay_bytes
+                    .set(i64::try_from(*bytes).unwrap_or(i64::MAX));
                 self.metrics.lag.task(*partition).index_records.set(*behind);
             }
         }
@@ -94,12 +113,25 @@ impl Watch {
 
     fn committed(&self, tally: &Tally) {
         self.kafka_answers();
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_millis();
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_millis();
         let now = i64::try_from(now).unwrap_or(i64::MAX);
-        self.metrics.transactions.outcomes.of(TransactionOutcome::Committed).inc();
-        self.metrics.transactions.batch_records.observe(tally.timestamps.len() as f64);
+        self.metrics
+            .transactions
+            .outcomes
+            .of(TransactionOutcome::Committed)
+            .inc();
+        self.metrics
+            .transactions
+            .batch_records
+            .observe(tally.timestamps.len() as f64);
         for timestamp in &tally.timestamps {
-            self.metrics.transactions.end_to_end.observe((now - timestamp).max(0) as f64 / 1_000.0);
+            self.metrics
+                .transactions
+                .end_to_end
+                .observe((now - timestamp).max(0) as f64 / 1_000.0);
         }
         tally.counts.iter().for_each(|count| self.count(*count));
     }
@@ -127,15 +159,23 @@ impl Watch {
     }
 
     pub fn index_call(&self, call: IndexCall, outcome: IndexOutcome, took: Duration) {
-        self.metrics.index.call_seconds.of(call, outcome).observe(took.as_secs_f64());
+        self.metrics
+            .index
+            .call_seconds
+            .of(call, outcome)
+            .observe(took.as_secs_f64());
         if outcome != IndexOutcome::Failed {
             self.health.index(Answer::Yes);
         }
     }
 
     pub fn index_failed(&self, error: &crate::index::Error) {
-        self.health.index(Answer::No(error.to_string()));
-        self.say("index_unavailable", || tracing::warn!(%error, "index_unavailable"));
+        self.index_unavailable(&error.to_string());
+    }
+
+    pub fn index_unavailable(&self, why: &str) {
+        self.health.index(Answer::No(why.to_owned()));
+        self.say("index_unavailable", || tracing::warn!(why, "index_unavailable"));
     }
 
     pub fn kafka_answers(&self) {
@@ -212,4 +252,3 @@ pub fn applied(answer: &Result<crate::index::Applied, crate::index::Error>) -> I
         Err(_) => IndexOutcome::Failed,
     }
 }
-

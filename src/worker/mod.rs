@@ -62,7 +62,12 @@ impl Worker {
     /// Opens the consumer; the producer is opened by the loop, which tries until it can.
     pub fn new(config: Config, parts: Parts) -> Result<Self, crate::kafka::Error> {
         let consumer = Consumer::open(&parts.kafka)?;
-        let recovery = recovery::Recovery::start(parts.kafka.clone(), &parts.index, &parts.runtime, parts.mailbox.0.clone())?;
+        let recovery = recovery::Recovery::start(
+            parts.kafka.clone(),
+            &parts.index,
+            &parts.runtime,
+            parts.mailbox.0.clone(),
+        )?;
         let started = Instant::now();
         let core = Core::new(config, now(started), Box::new(Uuid::new_v4));
         Ok(Self {
@@ -86,7 +91,9 @@ impl Worker {
             self.parts.watch.turned();
         }
         if self.failed.is_none() && !self.parts.shutdown.is_wished() {
-            self.consumer.subscribe(&self.parts.commands_topic).map_err(|error| error.to_string())?;
+            self.consumer
+                .subscribe(&self.parts.commands_topic)
+                .map_err(|error| error.to_string())?;
         }
         let deadline = self.turn();
         self.consumer.close(deadline.left().max(Duration::from_secs(1)));
@@ -123,7 +130,11 @@ impl Worker {
 
     /// Takes events that others left, waiting for the first.
     fn take_mail(&mut self, wait: Duration) {
-        let first = if wait.is_zero() { None } else { self.parts.mailbox.1.recv_timeout(wait).ok() };
+        let first = if wait.is_zero() {
+            None
+        } else {
+            self.parts.mailbox.1.recv_timeout(wait).ok()
+        };
         if let Some(event) = first {
             self.handle(event);
         }
@@ -171,7 +182,9 @@ impl Worker {
 }
 
 fn now(started: Instant) -> Now {
-    let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let wall = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
     Now {
         wall: crate::domain::time::Instant(i64::try_from(wall.as_millis()).unwrap_or(i64::MAX)),
         steady_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),

@@ -22,14 +22,32 @@ impl Worker {
     /// Performs one action. What is answered at once is given back; the rest comes to the mailbox.
     pub(super) fn perform(&mut self, action: Action) -> Option<Event> {
         match action {
-            Action::Assign(partitions) => self.consumer.assign_parked(&partitions).err().map(|error| self.no_answer(&error)),
-            Action::Add(partitions) => self.consumer.assign_parked(&partitions).err().and_then(|error| self.retry_later(&error)),
-            Action::Unassign(partitions) => {
-                self.consumer.incremental_unassign(&partitions).err().map(|error| self.no_answer(&error))
-            }
+            Action::Assign(partitions) => self
+                .consumer
+                .assign_parked(&partitions)
+                .err()
+                .map(|error| self.no_answer(&error)),
+            Action::Add(partitions) => self
+                .consumer
+                .assign_parked(&partitions)
+                .err()
+                .and_then(|error| self.retry_later(&error)),
+            Action::Unassign(partitions) => self
+                .consumer
+                .incremental_unassign(&partitions)
+                .err()
+                .map(|error| self.no_answer(&error)),
             Action::Resume(at) => self.resume(&at),
-            Action::Pause(partitions) => self.consumer.pause(&partitions).err().and_then(|error| self.retry_later(&error)),
-            Action::Unpause(partitions) => self.consumer.resume(&partitions).err().and_then(|error| self.retry_later(&error)),
+            Action::Pause(partitions) => self
+                .consumer
+                .pause(&partitions)
+                .err()
+                .and_then(|error| self.retry_later(&error)),
+            Action::Unpause(partitions) => self
+                .consumer
+                .resume(&partitions)
+                .err()
+                .and_then(|error| self.retry_later(&error)),
             Action::Recover(life, question) => {
                 self.recovery.ask(life, question);
                 None
@@ -39,7 +57,12 @@ impl Worker {
                 self.apply(life, of, batch);
                 None
             }
-            Action::FindDue { life, of, cutoffs, limit } => {
+            Action::FindDue {
+                life,
+                of,
+                cutoffs,
+                limit,
+            } => {
                 self.find_due(life, of, cutoffs, limit);
                 None
             }
@@ -76,13 +99,22 @@ impl Worker {
 
     fn read(&mut self, life: Life, of: Generation, keys: &[Vec<u8>]) -> Event {
         let started = Instant::now();
-        let read = self.parts.runtime.block_on(self.parts.index.read(life.partition, &of, keys));
-        self.parts.watch.index_call(IndexCall::Read, watch::outcome(&read), started.elapsed());
+        let read = self
+            .parts
+            .runtime
+            .block_on(self.parts.index.read(life.partition, &of, keys));
+        self.parts
+            .watch
+            .index_call(IndexCall::Read, watch::outcome(&read), started.elapsed());
         Event::Values(life, read.map_err(|error| self.parts.watch.index_failed(&error)).ok())
     }
 
     fn apply(&self, life: Life, of: Generation, batch: Batch) {
-        let (index, watch, mail) = (self.parts.index.clone(), self.parts.watch.clone(), self.parts.mailbox.0.clone());
+        let (index, watch, mail) = (
+            self.parts.index.clone(),
+            self.parts.watch.clone(),
+            self.parts.mailbox.0.clone(),
+        );
         self.parts.runtime.spawn(async move {
             let started = Instant::now();
             let applied = index.apply(life.partition, &of, &batch).await;
@@ -93,7 +125,11 @@ impl Worker {
     }
 
     fn find_due(&self, life: Life, of: Generation, cutoffs: Vec<(Vec<u8>, i64)>, limit: usize) {
-        let (index, watch, mail) = (self.parts.index.clone(), self.parts.watch.clone(), self.parts.mailbox.0.clone());
+        let (index, watch, mail) = (
+            self.parts.index.clone(),
+            self.parts.watch.clone(),
+            self.parts.mailbox.0.clone(),
+        );
         self.parts.runtime.spawn(async move {
             let started = Instant::now();
             let due = due_values(&index, life, of, &cutoffs, limit).await;
@@ -129,7 +165,9 @@ impl Worker {
             return std::thread::sleep(Duration::from_millis(1));
         }
         let shutdown = self.parts.shutdown.clone();
-        match Transactions::open(&self.parts.kafka, &self.parts.transactional_id, OPEN, &|| shutdown.is_wished()) {
+        match Transactions::open(&self.parts.kafka, &self.parts.transactional_id, OPEN, &|| {
+            shutdown.is_wished()
+        }) {
             Ok(transactions) => {
                 self.producer = Producer::Idle(transactions);
                 self.replace_at = None;
@@ -146,9 +184,9 @@ impl Worker {
     fn begin(&mut self) -> TransactionAnswer {
         match std::mem::replace(&mut self.producer, Producer::Absent) {
             // A slow control request of its last transaction may still be on its way (KAFKA-17754).
-            Producer::Idle(transactions) if transactions.is_suspect() => {
-                TransactionAnswer::ProducerLost("a control request was slow, and could decide a later transaction".to_owned())
-            }
+            Producer::Idle(transactions) if transactions.is_suspect() => TransactionAnswer::ProducerLost(
+                "a control request was slow, and could decide a later transaction".to_owned(),
+            ),
             Producer::Idle(transactions) => match transactions.begin() {
                 Ok(transaction) => {
                     self.producer = Producer::Open(transaction);
@@ -161,7 +199,9 @@ impl Worker {
     }
 
     fn produce(&mut self, records: &[NewRecord]) -> TransactionAnswer {
-        let Producer::Open(transaction) = &mut self.producer else { return gone() };
+        let Producer::Open(transaction) = &mut self.producer else {
+            return gone();
+        };
         for (place, record) in records.iter().enumerate() {
             if let Err(error) = transaction.send(place, record) {
                 return failed(error);
@@ -171,7 +211,9 @@ impl Worker {
     }
 
     fn flush(&mut self) -> TransactionAnswer {
-        let Producer::Open(transaction) = &mut self.producer else { return gone() };
+        let Producer::Open(transaction) = &mut self.producer else {
+            return gone();
+        };
         match transaction.flush(FLUSH) {
             Ok(delivered) => {
                 let offsets: BTreeMap<usize, i64> = delivered.iter().map(|one| (one.tag, one.offset)).collect();
@@ -183,7 +225,9 @@ impl Worker {
     }
 
     fn send_offsets(&mut self, offsets: &[(TopicPartition, i64)]) -> TransactionAnswer {
-        let Producer::Open(transaction) = &mut self.producer else { return gone() };
+        let Producer::Open(transaction) = &mut self.producer else {
+            return gone();
+        };
         match transaction.send_offsets(&self.consumer, offsets, CALL) {
             Ok(()) => TransactionAnswer::OffsetsSent,
             Err(error) if error.kind() == Kind::Retry => TransactionAnswer::MustAbort(error.to_string()),
@@ -193,7 +237,9 @@ impl Worker {
 
     fn end(&mut self, ends: Ends) -> TransactionAnswer {
         loop {
-            let Producer::Open(transaction) = std::mem::replace(&mut self.producer, Producer::Absent) else { return gone() };
+            let Producer::Open(transaction) = std::mem::replace(&mut self.producer, Producer::Absent) else {
+                return gone();
+            };
             let ending = match ends {
                 Ends::Commit => transaction.commit(),
                 Ends::Abort => transaction.abort(),
@@ -234,10 +280,24 @@ fn gone() -> TransactionAnswer {
 fn failed(error: TxnError) -> TransactionAnswer {
     let sentence = error.to_string();
     match (error.kind(), error) {
-        (_, TxnError::NotDelivered { tags, blame: Blame::Record, .. }) if !tags.is_empty() => {
-            TransactionAnswer::RecordRefused { place: tags[0], sentence }
-        }
-        (_, TxnError::NotDelivered { blame: Blame::AmongThese, .. }) => TransactionAnswer::SomeRefused(sentence),
+        (
+            _,
+            TxnError::NotDelivered {
+                tags,
+                blame: Blame::Record,
+                ..
+            },
+        ) if !tags.is_empty() => TransactionAnswer::RecordRefused {
+            place: tags[0],
+            sentence,
+        },
+        (
+            _,
+            TxnError::NotDelivered {
+                blame: Blame::AmongThese,
+                ..
+            },
+        ) => TransactionAnswer::SomeRefused(sentence),
         (Kind::Retry | Kind::Abort, _) => TransactionAnswer::MustAbort(sentence),
         (Kind::Replace | Kind::Fatal, _) => TransactionAnswer::ProducerLost(sentence),
     }
@@ -251,7 +311,14 @@ async fn due_values(
     cutoffs: &[(Vec<u8>, i64)],
     limit: usize,
 ) -> Result<Read<Vec<Vec<u8>>>, crate::index::Error> {
-    let questions: Vec<Due<'_>> = cutoffs.iter().map(|(clock, upto)| Due { clock, upto: *upto, skip: 0 }).collect();
+    let questions: Vec<Due<'_>> = cutoffs
+        .iter()
+        .map(|(clock, upto)| Due {
+            clock,
+            upto: *upto,
+            skip: 0,
+        })
+        .collect();
     let found = match index.due(life.partition, &of, &questions, limit).await? {
         Read::Found { value, .. } => value,
         Read::Foreign(marker) => return Ok(Read::Foreign(marker)),
@@ -260,7 +327,10 @@ async fn due_values(
     members.sort();
     members.dedup();
     Ok(match index.read(life.partition, &of, &members).await? {
-        Read::Found { marker, value } => Read::Found { marker, value: value.into_iter().flatten().collect() },
+        Read::Found { marker, value } => Read::Found {
+            marker,
+            value: value.into_iter().flatten().collect(),
+        },
         Read::Foreign(marker) => Read::Foreign(marker),
     })
 }

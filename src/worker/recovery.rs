@@ -74,7 +74,9 @@ impl Answering {
             waiting.extend(asked.try_iter());
             // One partition after another: a replay that is begun is read to its end.
             let place = waiting.iter().position(|(life, _)| Some(*life) == last).unwrap_or(0);
-            let Some((life, question)) = waiting.remove(place) else { continue };
+            let Some((life, question)) = waiting.remove(place) else {
+                continue;
+            };
             last = Some(life);
             let answer = self.answer(life, question);
             if mail.send(Event::Recovered(life, answer)).is_err() {
@@ -89,18 +91,25 @@ impl Answering {
             RecoveryQuestion::Committed(inputs) => {
                 told(self.members.committed(&inputs, CALL), RecoveryAnswer::Committed)
             }
-            RecoveryQuestion::Watermarks { changelog, inputs } => told(self.watermarks(&changelog, &inputs), |answer| answer),
+            RecoveryQuestion::Watermarks { changelog, inputs } => {
+                told(self.watermarks(&changelog, &inputs), |answer| answer)
+            }
             RecoveryQuestion::LastProgress { changelog, low, high } => self.last_progress(&changelog, low, high),
-            RecoveryQuestion::Replay { changelog, from, to } => told(self.replay(&changelog, from, to), |answer| answer),
-            RecoveryQuestion::Marker => {
-                indexed(self.runtime.block_on(self.index.marker(partition)), RecoveryAnswer::Marker)
+            RecoveryQuestion::Replay { changelog, from, to } => {
+                told(self.replay(&changelog, from, to), |answer| answer)
             }
-            RecoveryQuestion::Begin(begin) => {
-                indexed(self.runtime.block_on(self.index.begin(partition, &begin)), RecoveryAnswer::Begun)
-            }
-            RecoveryQuestion::Apply { of, batch } => {
-                indexed(self.runtime.block_on(self.index.apply(partition, &of, &batch)), RecoveryAnswer::Applied)
-            }
+            RecoveryQuestion::Marker => indexed(
+                self.runtime.block_on(self.index.marker(partition)),
+                RecoveryAnswer::Marker,
+            ),
+            RecoveryQuestion::Begin(begin) => indexed(
+                self.runtime.block_on(self.index.begin(partition, &begin)),
+                RecoveryAnswer::Begun,
+            ),
+            RecoveryQuestion::Apply { of, batch } => indexed(
+                self.runtime.block_on(self.index.apply(partition, &of, &batch)),
+                RecoveryAnswer::Applied,
+            ),
         }
     }
 
@@ -122,11 +131,16 @@ impl Answering {
                 Ok(records) => records,
                 Err(error) => return failed(&error),
             };
-            let last = records.into_iter().rev().find(|record| record.key.as_deref() == Some(RecordKey::PROGRESS.as_bytes()));
+            let last = records
+                .into_iter()
+                .rev()
+                .find(|record| record.key.as_deref() == Some(RecordKey::PROGRESS.as_bytes()));
             if let Some(value) = last.and_then(|record| record.value) {
                 return match Progress::decode(&value) {
                     Ok(progress) => RecoveryAnswer::LastProgress(Some(progress)),
-                    Err(error) => RecoveryAnswer::Hopeless(format!("the progress record of {changelog} can't be read: {error}")),
+                    Err(error) => {
+                        RecoveryAnswer::Hopeless(format!("the progress record of {changelog} can't be read: {error}"))
+                    }
                 };
             }
             to = from;
@@ -155,9 +169,14 @@ impl Answering {
             progress = self.reader.next(PIECE, PATIENCE, &mut found)?;
         }
         self.reading = Some((at.clone(), progress.position, to));
-        let last_timestamp = found.last().and_then(|record| record.timestamp);
-        let records = found.into_iter().filter_map(|record| Some((record.at.offset, record.key?, record.value))).collect();
-        Ok(RecoveryAnswer::Replayed { records, last_timestamp, next: progress.position })
+        let records = found
+            .into_iter()
+            .filter_map(|record| Some((record.at.offset, record.key?, record.value)))
+            .collect();
+        Ok(RecoveryAnswer::Replayed {
+            records,
+            next: progress.position,
+        })
     }
 }
 
@@ -167,7 +186,9 @@ fn told<T>(answer: Result<T, Error>, tell: impl FnOnce(T) -> RecoveryAnswer) -> 
 
 fn failed(error: &Error) -> RecoveryAnswer {
     match (error, error.kind()) {
-        (Error::OffsetOutOfRange { .. }, _) => RecoveryAnswer::Hopeless(format!("{error}: was the changelog created anew?")),
+        (Error::OffsetOutOfRange { .. }, _) => {
+            RecoveryAnswer::Hopeless(format!("{error}: was the changelog created anew?"))
+        }
         (_, Kind::Fatal | Kind::Replace | Kind::Abort | Kind::Retry) => RecoveryAnswer::Unavailable(error.to_string()),
     }
 }

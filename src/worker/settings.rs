@@ -43,7 +43,9 @@ impl Settings {
     /// As of the last question that anyone asked.
     #[must_use]
     pub fn latest(&self) -> Arc<SettingsTable> {
-        self.latest.read().map_or_else(|poisoned| poisoned.into_inner().clone(), |table| table.clone())
+        self.latest
+            .read()
+            .map_or_else(|poisoned| poisoned.into_inner().clone(), |table| table.clone())
     }
 }
 

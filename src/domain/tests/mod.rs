@@ -2,9 +2,13 @@
 
 mod archive;
 mod cases;
+mod commands;
 pub mod harness;
+mod homes;
+mod invariants;
 mod memory;
 mod properties;
 mod routing;
+mod script;
 mod text;
 mod timers;

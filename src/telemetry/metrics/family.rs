@@ -35,7 +35,24 @@ macro_rules! label {
         }
     };
 }
-pub(crate) use label;
+
+/// The same for an enum that has words in the contracts.
+macro_rules! word_label {
+    ($type:ident [$($variant:ident),+ $(,)?]) => {
+        impl $crate::telemetry::metrics::Label for $type {
+            const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            fn name(self) -> &'static str {
+                $crate::contract::words::Word::word(self)
+            }
+
+            fn place(self) -> usize {
+                self as usize
+            }
+        }
+    };
+}
+pub(crate) use {label, word_label};
 
 /// Makes figures and registers them, under the program's prefix.
 pub struct Maker<'a> {

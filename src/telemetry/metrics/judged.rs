@@ -2,13 +2,13 @@
 
 use super::family::{Counters, Counters2, Counters3, Maker};
 use super::labels::{Duplicate, RecordOutcome};
-use crate::config::Topic;
+use crate::contract::TopicKind;
 use crate::domain::effect::{AutoReplyOutcome, Code, CommandType, DeadReason, RouteRule, Status, UnroutedReason};
 use prometheus::Error;
 
 /// Counted when the transaction that holds them is committed: an abort counts nothing twice.
 pub struct Judged {
-    pub records: Counters2<Topic, RecordOutcome>,
+    pub records: Counters2<TopicKind, RecordOutcome>,
     pub decisions: Counters<RouteRule>,
     pub unrouted: Counters<UnroutedReason>,
     pub auto_replies: Counters<AutoReplyOutcome>,

@@ -1,7 +1,7 @@
-//! The closed lists that labels are taken from. The domain's own enums are labels as they are.
+//! The closed lists that labels are taken from. The domain's own enums go by their words in the contracts.
 
-use super::family::{Label, label};
-use crate::config::Topic;
+use super::family::{Label, label, word_label};
+use crate::contract::TopicKind;
 use crate::domain::effect::{AutoReplyOutcome, Code, CommandType, DeadReason, RouteRule, Status, UnroutedReason};
 
 /// What became of a record that was read.
@@ -132,62 +132,19 @@ label!(RestoreCause {
     IndexLost = "index_lost",
     IndexRolledBack = "index_rolled_back",
 });
-label!(RouteRule { I1 = "I1", I2 = "I2", I3 = "I3", I4 = "I4", I9 = "I9" });
-label!(UnroutedReason {
-    UnknownOrg = "UNKNOWN_ORG",
-    UnknownWabaPhone = "UNKNOWN_WABA_PHONE",
-    NoPhone = "NO_PHONE",
-    NoChatroom = "NO_CHATROOM",
-    NoContact = "NO_CONTACT",
-});
-label!(AutoReplyOutcome {
-    Sent = "SENT",
-    NotAPerson = "NOT_A_PERSON",
-    NotConfigured = "NOT_CONFIGURED",
-    TooOld = "TOO_OLD",
-    RateLimited = "RATE_LIMITED",
-});
-label!(CommandType {
-    ContactUpsert = "contact.upsert",
-    ContactDelete = "contact.delete",
-    ChatroomCreate = "chatroom.create",
-    ChatroomActivate = "chatroom.activate",
-    ChatroomDeactivate = "chatroom.deactivate",
-    ChatroomExpire = "chatroom.expire",
-    OutboundSend = "outbound.send",
-    SettingsPut = "settings.put",
-});
-label!(Status {
-    Applied = "APPLIED",
-    Unchanged = "UNCHANGED",
-    Refused = "REFUSED",
-    Duplicate = "DUPLICATE",
-});
-label!(Code {
-    UnknownOrg = "UNKNOWN_ORG",
-    UnknownWabaPhone = "UNKNOWN_WABA_PHONE",
-    ContactNotFound = "CONTACT_NOT_FOUND",
-    ContactExpired = "CONTACT_EXPIRED",
-    ContactDeleted = "CONTACT_DELETED",
-    PhoneIsAffiliate = "PHONE_IS_AFFILIATE",
-    PhoneHasContacts = "PHONE_HAS_CONTACTS",
-    PhoneFull = "PHONE_FULL",
-    ChatroomNotFound = "CHATROOM_NOT_FOUND",
-    ChatroomConflict = "CHATROOM_CONFLICT",
-    ChatroomDeactivated = "CHATROOM_DEACTIVATED",
-    ChatroomExpired = "CHATROOM_EXPIRED",
-    NotAnAffiliate = "NOT_AN_AFFILIATE",
-    Busy = "BUSY",
-    Failed = "FAILED",
-});
-label!(DeadReason {
-    NotJson = "NOT_JSON",
-    Malformed = "MALFORMED",
-    BadPhone = "BAD_PHONE",
-    BadSettings = "BAD_SETTINGS",
-    TooLarge = "TOO_LARGE",
-    CannotBeJudged = "CANNOT_BE_JUDGED",
-});
+word_label!(RouteRule [I1, I2, I3, I4, I9]);
+word_label!(UnroutedReason [UnknownOrg, UnknownWabaPhone, NoPhone, NoChatroom, NoContact]);
+word_label!(AutoReplyOutcome [Sent, NotAPerson, NotConfigured, TooOld, RateLimited]);
+word_label!(CommandType [
+    ContactUpsert, ContactDelete, ChatroomCreate, ChatroomActivate, ChatroomDeactivate, ChatroomExpire, OutboundSend,
+    SettingsPut,
+]);
+word_label!(Status [Applied, Unchanged, Refused, Duplicate]);
+word_label!(Code [
+    UnknownOrg, UnknownWabaPhone, ContactNotFound, ContactExpired, ContactDeleted, PhoneIsAffiliate, PhoneHasContacts,
+    PhoneFull, ChatroomNotFound, ChatroomConflict, ChatroomDeactivated, ChatroomExpired, NotAnAffiliate, Busy, Failed,
+]);
+word_label!(DeadReason [NotJson, Malformed, BadPhone, BadSettings, TooLarge, CannotBeJudged]);
 
 /// None is the empty label: what wasn't refused has no code.
 impl Label for Option<Code> {
@@ -210,8 +167,8 @@ impl Label for Option<Code> {
     }
 }
 
-impl Label for Topic {
-    const ALL: &'static [Self] = &Topic::ALL;
+impl Label for TopicKind {
+    const ALL: &'static [Self] = &TopicKind::ALL;
 
     fn name(self) -> &'static str {
         self.default_name()

@@ -1,7 +1,7 @@
 //! How far behind we are, computed by us: the client's own figure does not see transactional commits.
 
 use super::family::Maker;
-use crate::config::Topic;
+use crate::contract::TopicKind;
 use prometheus::{Error, Gauge, GaugeVec, IntGauge, IntGaugeVec};
 
 /// By partition. Look a partition's gauges up when it is assigned, and forget them when it goes.
@@ -48,7 +48,7 @@ impl Lag {
         })
     }
 
-    pub fn input(&self, topic: Topic, partition: i32) -> InputLag {
+    pub fn input(&self, topic: TopicKind, partition: i32) -> InputLag {
         let labels = [topic.default_name(), &partition.to_string()];
         InputLag {
             seconds: self.time.with_label_values(&labels),
@@ -63,7 +63,7 @@ impl Lag {
     }
 
     /// What is not ours any more is another process's to show. That it was never looked up is no fault.
-    pub fn forget_input(&self, topic: Topic, partition: i32) {
+    pub fn forget_input(&self, topic: TopicKind, partition: i32) {
         let labels = [topic.default_name(), &partition.to_string()];
         let _ = self.time.remove_label_values(&labels);
         let _ = self.offset.remove_label_values(&labels);

@@ -1,7 +1,7 @@
 //! Every figure is there under its name, and each label at its own place.
 
 use super::*;
-use crate::config::Topic;
+use crate::contract::TopicKind;
 use crate::domain::effect::{AutoReplyOutcome, Code, CommandType, DeadReason, RouteRule, Status, UnroutedReason};
 
 fn used_once() -> Metrics {
@@ -9,7 +9,7 @@ fn used_once() -> Metrics {
     metrics
         .judged
         .records
-        .of(Topic::InboundMessages, RecordOutcome::Judged)
+        .of(TopicKind::InboundMessages, RecordOutcome::Judged)
         .inc();
     let command = metrics
         .judged
@@ -26,7 +26,7 @@ fn used_once() -> Metrics {
         .call_seconds
         .of(IndexCall::Read, IndexOutcome::Ok)
         .observe(0.001);
-    metrics.lag.input(Topic::CrmChanges, 3).seconds.set(1.5);
+    metrics.lag.input(TopicKind::CrmChanges, 3).seconds.set(1.5);
     metrics.lag.task(3).index_records.set(7);
     metrics.restores.remaining(3).set(9);
     metrics
@@ -71,7 +71,7 @@ fn every_figure_is_there() {
 #[test]
 fn a_partition_that_is_gone_is_not_shown() {
     let metrics = used_once();
-    metrics.lag.forget_input(Topic::CrmChanges, 3);
+    metrics.lag.forget_input(TopicKind::CrmChanges, 3);
     metrics.lag.forget_task(3);
     metrics.restores.forget(3);
     metrics.restores.forget(3);
@@ -98,7 +98,7 @@ fn assert_in_place<L: Label>() {
 
 #[test]
 fn every_label_has_its_own_place() {
-    assert_in_place::<Topic>();
+    assert_in_place::<TopicKind>();
     assert_in_place::<RecordOutcome>();
     assert_in_place::<Duplicate>();
     assert_in_place::<TransactionPhase>();

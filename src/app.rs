@@ -1,0 +1,331 @@
+//! The composition root: builds the adapters, starts the threads, waits for the end. The only place that knows all parts.
+
+use crate::admin::{self, Admin};
+use crate::config::Config;
+use crate::contract::{Decoder, IdHasher, TopicKind};
+use crate::domain::phone::CANONICAL_FORM_VERSION;
+use crate::failure::{Exit, Failure};
+use crate::health::Health;
+use crate::index::Index;
+use crate::instance::Instance;
+use crate::judging::Facts;
+use crate::kafka::client_config::RECORD_OVERHEAD_BYTES;
+use crate::kafka::lookup::Lookup;
+use crate::kafka::topics::{self, Severity};
+use crate::kafka::{self, murmur2_slot};
+use crate::monitor::{self, Counts, Monitor};
+use crate::protocol::Event;
+use crate::protocol::core::Config as Protocol;
+use crate::shutdown::{Shutdown, Trigger};
+use crate::state::homes::{Homes, Partitions};
+use crate::state::keys::StateKey;
+use crate::state::progress::Expected;
+use crate::state::wire::Format;
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::tracing::LevelHandle;
+use crate::telemetry::watch::Watch;
+use crate::worker::settings::Settings;
+use crate::worker::{Parts, Worker, mailbox};
+use secrecy::ExposeSecret;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::runtime::Handle;
+
+/// Between two tries to reach what a start needs.
+const AGAIN: Duration = Duration::from_secs(1);
+const CALL: Duration = Duration::from_secs(5);
+/// Framing of a record beyond its key, value and headers.
+const FRAMING: usize = 1_024;
+
+/// What a router runs on: real services, or those inside this process.
+pub struct Backend {
+    pub kafka: kafka::Settings,
+    pub index: Index,
+    /// Whether the topics' settings can be asked for; a mock cluster has none.
+    pub has_settings: bool,
+}
+
+/// A router of some workers.
+pub struct App {
+    pub config: Arc<Config>,
+    pub backend: Backend,
+    pub metrics: Arc<Metrics>,
+    pub health: Arc<Health>,
+    pub shutdown: Shutdown,
+}
+
+impl App {
+    /// On the services that the configuration names.
+    pub fn on_services(config: Arc<Config>, shutdown: Shutdown) -> Result<Self, Failure> {
+        let index = Index::redis(&config.index_settings())?;
+        let backend = Backend {
+            kafka: config.kafka_settings(None),
+            index,
+            has_settings: true,
+        };
+        Self::on(config, backend, shutdown)
+    }
+
+    pub fn on(config: Arc<Config>, backend: Backend, shutdown: Shutdown) -> Result<Self, Failure> {
+        let metrics = Metrics::new().map_err(|error| Failure::new(Exit::Internal, error.to_string()))?;
+        Ok(Self {
+            config,
+            backend,
+            metrics: Arc::new(metrics),
+            health: Arc::new(Health::new()),
+            shutdown,
+        })
+    }
+
+    /// Answers probes and scrapes until the router has ended.
+    pub async fn serve_admin(&self, level: LevelHandle, until: Shutdown) -> Result<(), Failure> {
+        let Some(listen) = &self.config.admin.listen else {
+            return Ok(());
+        };
+        let listener = admin::bind(listen).await?;
+        let admin = Admin {
+            health: self.health.clone(),
+            metrics: self.metrics.clone(),
+            level,
+        };
+        tokio::spawn(listener.serve(admin, until.wished()));
+        Ok(())
+    }
+
+    /// Runs until the end is wished for and all is drained. Blocks; to be called beside the runtime, not on it.
+    pub fn run(self, runtime: &Handle) -> Result<(), Failure> {
+        let config = self.config.clone();
+        let instance = Instance::claim(
+            config.kafka.instance_id.as_deref(),
+            &config.kafka.group_id,
+            &std::env::temp_dir(),
+        )
+        .map_err(|error| Failure::new(Exit::BadConfig, error.to_string()))?;
+        let watches: Vec<Arc<Watch>> = (0..config.workers)
+            .map(|_| Arc::new(Watch::new(self.metrics.clone(), self.health.add_worker())))
+            .collect();
+        let Some((lookup, counts)) = self.prepare(runtime, &watches)? else {
+            return Ok(());
+        };
+        let settings = Settings::start(
+            self.backend.kafka.clone(),
+            config.topics.name(TopicKind::RouterSettings).clone(),
+        )?;
+        let mut mailboxes = Vec::new();
+        let mut workers = Vec::new();
+        for (number, watch) in watches.into_iter().enumerate() {
+            let mailbox = mailbox();
+            mailboxes.push(mailbox.0.clone());
+            _ = mailbox.0.send(Event::InputCounts(counts.clone()));
+            let name = format!("{}-{number}", instance.id());
+            let parts = Parts {
+                kafka: self.member(&name),
+                transactional_id: format!("{}-{name}", config.kafka.group_id),
+                commands_topic: config.topics.name(TopicKind::RouterCommands).clone(),
+                index: self.backend.index.handle(),
+                runtime: runtime.clone(),
+                settings: settings.clone(),
+                watch,
+                shutdown: self.shutdown.clone(),
+                drain: config.shutdown.drain,
+                mailbox,
+            };
+            workers.push(start(
+                number,
+                Worker::new(protocol(&config)?, parts)?,
+                self.shutdown.trigger(),
+            )?);
+        }
+        tracing::info!(workers = workers.len(), instance = instance.id(), "router_started");
+        let monitor = Monitor {
+            kafka: self.backend.kafka.clone(),
+            config: config.clone(),
+            metrics: self.metrics.clone(),
+            mailboxes,
+            shutdown: self.shutdown.clone(),
+        };
+        monitor.run(lookup, counts);
+        ended(workers)
+    }
+
+    fn member(&self, name: &str) -> kafka::Settings {
+        let instance_id = self.config.kafka.static_membership.then(|| name.to_owned());
+        kafka::Settings {
+            instance_id,
+            ..self.backend.kafka.clone()
+        }
+    }
+
+    /// Waits until Kafka and the index answer and are fit for the promise. None: the end was wished for meanwhile.
+    fn prepare(&self, runtime: &Handle, watches: &[Arc<Watch>]) -> Result<Option<(Lookup, Counts)>, Failure> {
+        let mut lookup = Lookup::open(&self.backend.kafka)?;
+        while !self.shutdown.is_wished() {
+            watches.iter().for_each(|watch| watch.turned());
+            match self.look(&mut lookup) {
+                Ok(counts) => {
+                    watches.iter().for_each(|watch| watch.kafka_answers());
+                    if self.index_is_fit(runtime, watches)? {
+                        return Ok(Some((lookup, counts)));
+                    }
+                }
+                Err(failure) if failure.exit == Exit::Unreachable => {
+                    watches
+                        .iter()
+                        .for_each(|watch| watch.kafka_unavailable(&failure.sentence));
+                }
+                Err(failure) => return Err(failure),
+            }
+            std::thread::sleep(AGAIN);
+        }
+        Ok(None)
+    }
+
+    fn look(&self, lookup: &mut Lookup) -> Result<Counts, Failure> {
+        lookup
+            .reach(CALL)
+            .map_err(|error| Failure::new(Exit::Unreachable, error.to_string()))?;
+        if self.backend.has_settings {
+            self.check_topics()?;
+        }
+        Ok(monitor::counts(lookup, &self.config)?)
+    }
+
+    /// Refuses to run on topics whose settings can't keep the promise.
+    fn check_topics(&self) -> Result<(), Failure> {
+        let mut admin = kafka::admin::Admin::open(&self.backend.kafka)?;
+        let names = self.config.topic_names();
+        let existing = admin.describe(&names.all(), CALL)?;
+        let differences = topics::plan(&names, &self.config.topic_sizing(), &existing);
+        let refused: Vec<String> = differences
+            .iter()
+            .filter(|difference| !matches!(difference.severity, Severity::Note { .. }))
+            .map(ToString::to_string)
+            .collect();
+        if refused.is_empty() {
+            return Ok(());
+        }
+        let all = refused.join("; ");
+        Err(Failure::new(
+            Exit::BadConfig,
+            format!("the topics can't be run on: {all}; see `chatroom-router topics plan`"),
+        ))
+    }
+
+    fn index_is_fit(&self, runtime: &Handle, watches: &[Arc<Watch>]) -> Result<bool, Failure> {
+        match runtime.block_on(self.backend.index.check()) {
+            Ok(()) => Ok(true),
+            Err(fault) if fault.is_passing() => {
+                watches
+                    .iter()
+                    .for_each(|watch| watch.index_unavailable(&fault.to_string()));
+                Ok(false)
+            }
+            Err(fault) => Err(Failure::new(Exit::BadConfig, fault.to_string())),
+        }
+    }
+}
+
+type Running = JoinHandle<Result<(), String>>;
+
+fn start(number: usize, worker: Worker, trigger: Trigger) -> Result<Running, Failure> {
+    let thread = std::thread::Builder::new().name(format!("worker-{number}"));
+    let run = move || {
+        // However it ends, the others are not left to run without it: the supervisor starts the whole anew.
+        let _last = Last(trigger);
+        worker.run()
+    };
+    thread
+        .spawn(run)
+        .map_err(|error| Failure::new(Exit::Internal, format!("no thread can be started: {error}")))
+}
+
+struct Last(Trigger);
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        self.0.fire();
+    }
+}
+
+fn ended(workers: Vec<Running>) -> Result<(), Failure> {
+    let mut failed = Ok(());
+    for worker in workers {
+        match worker.join() {
+            Ok(Ok(())) => {}
+            Ok(Err(why)) => failed = Err(Failure::new(Exit::Unreachable, why)),
+            Err(_) => {
+                failed = Err(Failure::new(
+                    Exit::Internal,
+                    "a worker panicked: report it, the fault is ours",
+                ))
+            }
+        }
+    }
+    failed
+}
+
+/// What the protocol of each worker is told.
+fn protocol(config: &Arc<Config>) -> Result<Protocol, Failure> {
+    let expected = expected(config)?;
+    let facts = facts(config, expected);
+    Ok(Protocol {
+        commands_topic: config.topics.name(TopicKind::RouterCommands).clone(),
+        changelog_topic: config.topics.name(TopicKind::RouterChangelog).clone(),
+        max_records: config.batch.max_records,
+        max_bytes: config.batch.max_bytes,
+        linger_ms: millis(config.batch.linger),
+        overlay_max_bytes: config.state.overlay_max_bytes,
+        cache_entries: config.state.cache_entries,
+        grace_ms: i64::try_from(millis(config.timers.grace)).unwrap_or(i64::MAX),
+        close_ms: millis(CALL),
+        facts: Box::new(facts),
+        expected,
+    })
+}
+
+/// What the state must agree with.
+pub fn expected(config: &Config) -> Result<Expected, Failure> {
+    let bad = |error: String| Failure::new(Exit::BadConfig, error);
+    let key = config
+        .state
+        .key
+        .as_ref()
+        .map(|key| StateKey::from_file(key.expose_secret().as_bytes()));
+    let format = u8::try_from(config.state.format).unwrap_or(u8::MAX);
+    Ok(Expected {
+        format: Format::new(format).map_err(|error| bad(format!("state.format: {error}")))?,
+        partitions: Partitions::new(config.topics.partitions)
+            .map_err(|error| bad(format!("topics.partitions: {error}")))?,
+        phone_form: CANONICAL_FORM_VERSION,
+        configured_key: key
+            .transpose()
+            .map_err(|error| bad(format!("state.key_file: {error}")))?,
+    })
+}
+
+/// What judging knows of a partition, made of the incarnation of its changelog.
+pub fn facts(config: &Arc<Config>, expected: Expected) -> impl Fn(i32, uuid::Uuid) -> Facts + Send + use<> {
+    let topics = Arc::new(config.topics.clone());
+    let homes = Homes::new(murmur2_slot, expected.partitions);
+    let record_bytes = config.limits.record_bytes;
+    move |partition, incarnation| {
+        let state_key = expected.state_key(incarnation);
+        Facts {
+            partition,
+            homes,
+            state_key,
+            format: expected.format,
+            topics: topics.clone(),
+            decoder: Decoder {
+                hasher: IdHasher::new(&state_key.id_key()),
+                record_bytes,
+            },
+            largest_record: record_bytes + RECORD_OVERHEAD_BYTES - FRAMING,
+        }
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

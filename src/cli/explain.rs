@@ -1,0 +1,163 @@
+//! `explain ORG PHONE WABA_PHONE`: what would happen to a message, with every candidate and the rule. The judgement is
+//! passed in, made by the same rules as any other; this file says what is asked and shows the answer. Changes nothing.
+
+use super::output::Out;
+use crate::contract::instant;
+use crate::contract::words::Word;
+use crate::domain::effect::{Candidate, Consequence, Effect, Lifecycle, Routed, Subject, Unrouted};
+use crate::domain::ids::OrgId;
+use crate::domain::time::Instant;
+use crate::failure::{Exit, Failure};
+use clap::Args;
+use serde_json::{Value, json};
+
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    #[arg(value_parser = OrgId::parse)]
+    pub org: OrgId,
+    /// The customer's phone, as a message would bring it.
+    pub phone: String,
+    /// The org's phone that it would be written to.
+    pub waba_phone: String,
+    /// When the message would be judged, such as 2026-11-22T07:00:00Z; else now.
+    #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
+    pub at: Option<Instant>,
+}
+
+fn parse_instant(text: &str) -> Result<Instant, &'static str> {
+    instant::parse(text).ok_or("write an instant by RFC 3339, such as 2026-11-22T07:00:00Z")
+}
+
+/// Shows the effects of a judgement of one message.
+pub fn present(effects: &[Effect], out: &mut Out<'_>) -> Result<(), Failure> {
+    let routed = effects.iter().find_map(|effect| match &effect.what {
+        Consequence::Routed(routed) => Some(routed),
+        _ => None,
+    });
+    let unrouted = effects.iter().find_map(|effect| match &effect.what {
+        Consequence::Unrouted(unrouted) => Some(unrouted),
+        _ => None,
+    });
+    match (routed, unrouted) {
+        (Some(routed), _) if out.is_json() => out.json(&merged(routed_json(routed), effects)),
+        (Some(routed), _) => routed_text(routed, effects, out),
+        (None, Some(unrouted)) if out.is_json() => out.json(&merged(unrouted_json(unrouted), effects)),
+        (None, Some(unrouted)) => unrouted_text(unrouted, effects, out),
+        (None, None) => Err(Failure::new(
+            Exit::Internal,
+            "the judgement neither routes the message nor keeps it: report it, the fault is ours",
+        )),
+    }
+}
+
+fn events(effects: &[Effect]) -> impl Iterator<Item = &Lifecycle> {
+    effects.iter().filter_map(|effect| match &effect.what {
+        Consequence::Lifecycle(event) => Some(event),
+        _ => None,
+    })
+}
+
+fn subject(event: &Lifecycle) -> String {
+    match &event.subject {
+        Subject::Contact(crm_id) => crm_id.to_string(),
+        Subject::Chatroom(room) => room.id.to_string(),
+    }
+}
+
+fn routed_text(routed: &Routed, effects: &[Effect], out: &mut Out<'_>) -> Result<(), Failure> {
+    let room = &routed.chatroom;
+    out.line(&format!(
+        "It would go to chatroom {} on {}: {} by rule {}, settings version {}.",
+        room.id,
+        room.waba_phone,
+        routed.reason.word(),
+        routed.rule.word(),
+        routed.settings_version
+    ))?;
+    if let Some(reply) = routed.auto_reply {
+        out.line(&format!("Auto-reply: {}.", reply.word()))?;
+    }
+    let row = |candidate: &Candidate| {
+        let owner = candidate
+            .crm_id
+            .as_ref()
+            .map_or("(affiliate)".to_owned(), ToString::to_string);
+        let (id, waba_phone) = (candidate.chatroom_id.to_string(), candidate.waba_phone.to_string());
+        [
+            id,
+            owner,
+            waba_phone,
+            candidate.status.word().to_owned(),
+            instant::format(candidate.since),
+        ]
+    };
+    let head = ["candidate, best first", "contact", "WABA phone", "status", "since"];
+    out.table(head, routed.candidates.iter().map(row).collect())?;
+    events_text(effects, out)
+}
+
+fn unrouted_text(unrouted: &Unrouted, effects: &[Effect], out: &mut Out<'_>) -> Result<(), Failure> {
+    out.line(&format!(
+        "It would be kept in unrouted-messages: {} by rule I4.",
+        unrouted.reason.word()
+    ))?;
+    if !unrouted.crm_ids.is_empty() {
+        let names: Vec<&str> = unrouted.crm_ids.iter().map(|crm_id| crm_id.as_str()).collect();
+        out.line(&format!("Contacts with this phone: {}.", names.join(", ")))?;
+    }
+    events_text(effects, out)
+}
+
+/// What would happen beside: timers that are due, a chatroom that wakes.
+fn events_text(effects: &[Effect], out: &mut Out<'_>) -> Result<(), Failure> {
+    for event in events(effects) {
+        let (what, reason) = (event.happening.word(), event.reason.word());
+        out.line(&format!(
+            "{what} {} ({reason}) at {}",
+            subject(event),
+            instant::format(event.occurred_at)
+        ))?;
+    }
+    Ok(())
+}
+
+fn routed_json(routed: &Routed) -> Value {
+    let candidate = |candidate: &Candidate| {
+        json!({
+            "chatroom_id": candidate.chatroom_id.to_string(), "crm_id": candidate.crm_id.as_ref().map(|id| id.as_str()),
+            "waba_phone": candidate.waba_phone.to_string(), "status": candidate.status.word(),
+            "since": instant::format(candidate.since),
+        })
+    };
+    json!({
+        "routed": true,
+        "chatroom_id": routed.chatroom.id.to_string(),
+        "waba_phone": routed.chatroom.waba_phone.to_string(),
+        "reason": routed.reason.word(),
+        "rule": routed.rule.word(),
+        "auto_reply": routed.auto_reply.map(Word::word),
+        "candidates": routed.candidates.iter().map(candidate).collect::<Vec<_>>(),
+        "settings_version": routed.settings_version,
+    })
+}
+
+fn unrouted_json(unrouted: &Unrouted) -> Value {
+    json!({
+        "routed": false,
+        "reason": unrouted.reason.word(),
+        "rule": "I4",
+        "crm_ids": unrouted.crm_ids.iter().map(|crm_id| crm_id.as_str()).collect::<Vec<_>>(),
+        "settings_version": unrouted.settings_version,
+    })
+}
+
+fn merged(mut verdict: Value, effects: &[Effect]) -> Value {
+    let event = |event: &Lifecycle| {
+        json!({
+            "type": event.happening.word(), "subject": subject(event), "reason": event.reason.word(),
+            "occurred_at": instant::format(event.occurred_at),
+        })
+    };
+    verdict["events"] = events(effects).map(event).collect();
+    verdict
+}

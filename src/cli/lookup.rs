@@ -1,0 +1,136 @@
+//! `lookup phone|chatroom|contact ORG ID`: the contacts and chatrooms found under it, from the index. What was found
+//! is passed in; this file says what is asked and shows the answer.
+
+use super::output::Out;
+use crate::contract::instant;
+use crate::contract::words::Word;
+use crate::domain::chatroom::Chatroom;
+use crate::domain::contact::Contact;
+use crate::domain::ids::OrgId;
+use crate::domain::phone::Phone;
+use crate::domain::time::Instant;
+use crate::failure::{Exit, Failure};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+#[derive(Debug, Subcommand)]
+pub enum LookupCommand {
+    /// All that an org knows under a phone.
+    Phone(Subject),
+    /// A chatroom, and what else stands under its phone.
+    Chatroom(Subject),
+    /// A contact by its id in the CRM, and what else stands under its phone.
+    Contact(Subject),
+}
+
+#[derive(Debug, Args)]
+pub struct Subject {
+    #[arg(value_parser = OrgId::parse)]
+    pub org: OrgId,
+    /// The phone, the chatroom's id, or the contact's in the CRM.
+    pub id: String,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// None: nothing is known under it.
+    pub phone: Option<Phone>,
+    /// What else there is to say, such as that a contact was erased or is moving.
+    pub note: Option<String>,
+    pub contacts: Vec<Contact>,
+    pub chatrooms: Vec<Chatroom>,
+    /// The index holds all that was decided up to here; None: it is being rebuilt, and may lack much.
+    pub applied_until: Option<Instant>,
+}
+
+/// Shows it; nothing found is a failure, so that scripts can tell.
+pub fn present(found: &Found, out: &mut Out<'_>) -> Result<(), Failure> {
+    if out.is_json() {
+        out.json(&as_json(found))?;
+    } else {
+        as_tables(found, out)?;
+    }
+    match found {
+        Found {
+            phone: None,
+            note: None,
+            ..
+        } => Err(Failure::new(
+            Exit::BadData,
+            "nothing is known under it: see whether org and id are spelled as in the records",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn when(instant: Option<Instant>) -> String {
+    instant.map(instant::format).unwrap_or_default()
+}
+
+fn as_tables(found: &Found, out: &mut Out<'_>) -> Result<(), Failure> {
+    if let Some(phone) = found.phone {
+        out.line(&format!("phone {phone}"))?;
+    }
+    if let Some(note) = &found.note {
+        out.line(note)?;
+    }
+    if !found.contacts.is_empty() {
+        let row = |contact: &Contact| {
+            let moving = if contact.leaving { " (moving)" } else { "" };
+            let status = format!("{}{moving}", contact.status.word());
+            [contact.crm_id.to_string(), status, instant::format(contact.created_at)]
+        };
+        out.table(
+            ["contact", "status", "created"],
+            found.contacts.iter().map(row).collect(),
+        )?;
+    }
+    if !found.chatrooms.is_empty() {
+        let row = |room: &Chatroom| {
+            let owner = room.crm_id().map_or("(affiliate)".to_owned(), ToString::to_string);
+            let (since, last) = (instant::format(room.since), when(room.last_message_at));
+            let (id, waba_phone) = (room.id.to_string(), room.waba_phone.to_string());
+            [id, owner, waba_phone, room.status.word().to_owned(), since, last]
+        };
+        let head = ["chatroom", "contact", "WABA phone", "status", "since", "last message"];
+        out.table(head, latest_first(found).into_iter().map(row).collect())?;
+    }
+    match found.applied_until {
+        Some(instant) => out.line(&format!("The index is applied up to {}.", instant::format(instant))),
+        None => out.line("The index is being rebuilt: what it lacks may only be missing here."),
+    }
+}
+
+fn latest_first(found: &Found) -> Vec<&Chatroom> {
+    let mut rooms: Vec<&Chatroom> = found.chatrooms.iter().collect();
+    rooms.sort_by(|one, other| other.cmp_latest(one));
+    rooms
+}
+
+fn as_json(found: &Found) -> Value {
+    let contact = |contact: &Contact| {
+        json!({
+            "crm_id": contact.crm_id.as_str(), "status": contact.status.word(), "moving": contact.leaving,
+            "created_at": instant::format(contact.created_at),
+            "first_name": contact.profile.first_name.as_deref(), "last_name": contact.profile.last_name.as_deref(),
+        })
+    };
+    let room = |room: &Chatroom| {
+        json!({
+            "chatroom_id": room.id.to_string(), "crm_id": room.crm_id().map(|crm_id| crm_id.as_str()),
+            "kind": if room.crm_id().is_some() { "CONTACT" } else { "AFFILIATE" },
+            "waba_phone": room.waba_phone.to_string(), "status": room.status.word(),
+            "since": instant::format(room.since), "last_message_at": room.last_message_at.map(instant::format),
+            "display_name": &*room.display_name,
+            "external_ref_id": room.external_ref_id.as_ref().map(|reference| reference.as_str()),
+        })
+    };
+    json!({
+        "phone": found.phone.map(|phone| phone.to_string()),
+        "note": found.note,
+        "contacts": found.contacts.iter().map(contact).collect::<Vec<_>>(),
+        "chatrooms": latest_first(found).into_iter().map(room).collect::<Vec<_>>(),
+        "applied_until": found.applied_until.map(instant::format),
+    })
+}

@@ -1,0 +1,26 @@
+//! `run`: the router, and the admin server if one is configured, until SIGTERM or SIGINT.
+
+use crate::app::App;
+use crate::config::Config;
+use crate::failure::{Exit, Failure};
+use crate::shutdown::Shutdown;
+use crate::telemetry::tracing;
+use std::sync::Arc;
+
+pub fn run(config: Config) -> Result<(), Failure> {
+    let internal = |error: &dyn std::fmt::Display| Failure::new(Exit::Internal, error.to_string());
+    let level = tracing::start(&config.log).map_err(|error| internal(&error))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|error| internal(&error))?;
+    let _entered = runtime.enter();
+    let shutdown = Shutdown::on_signals().map_err(|error| internal(&error))?;
+    let ended = Shutdown::new();
+    let app = App::on_services(Arc::new(config), shutdown)?;
+    runtime.block_on(app.serve_admin(level, ended.clone()))?;
+    let result = app.run(runtime.handle());
+    ended.trigger().fire();
+    result
+}

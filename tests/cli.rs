@@ -1,0 +1,125 @@
+//! The binary from outside: what it prints, on which stream, and its exit codes.
+
+use std::process::{Command, Output};
+
+fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chatroom-router"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CHATROOM_ROUTER_")) {
+        command.env_remove(name);
+    }
+    command
+        .args(arguments)
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn help_and_version_are_done_wrong_usage_is_64() {
+    for (arguments, exit) in [
+        (&["--help"][..], 0),
+        (&["--version"], 0),
+        (&["config", "--help"], 0),
+        (&[], 64),
+        (&["config"], 64),
+        (&["nonsense"], 64),
+        (&["config", "show", "--nonsense"], 64),
+        (&["config", "show", "--output", "yaml"], 64),
+    ] {
+        assert_eq!(code(&run(arguments, &[])), exit, "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_configuration_with_faults_is_78_and_all_are_told() {
+    let faulty = [("CHATROOM_ROUTER_WORKERS", "0"), ("CHATROOM_ROUTER_BATCH__LINGER", "5")];
+    for arguments in [&["config", "check"][..], &["config", "show"], &["topics", "plan"]] {
+        let output = run(arguments, &faulty);
+        assert_eq!(code(&output), 78, "{arguments:?}");
+        let told = stderr(&output);
+        assert!(
+            told.starts_with("chatroom-router: the configuration has 2 faults:"),
+            "{told}"
+        );
+        assert!(
+            told.contains("workers (env CHATROOM_ROUTER_WORKERS)") && told.contains("batch.linger"),
+            "{told}"
+        );
+        assert!(stdout(&output).is_empty());
+    }
+}
+
+#[test]
+fn faults_for_scripts_are_json() {
+    let output = run(
+        &["--output", "json", "config", "check"],
+        &[("CHATROOM_ROUTER_WORKERS", "0")],
+    );
+    assert_eq!(code(&output), 78);
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["faults"][0]["key"], "workers");
+    assert_eq!(told["faults"][0]["from"]["variable"], "CHATROOM_ROUTER_WORKERS");
+    let output = run(&["config", "check", "--output", "json"], &[]);
+    assert_eq!(code(&output), 0);
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["faults"], serde_json::json!([]));
+}
+
+#[test]
+fn what_holds_is_shown_with_its_origin_and_without_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("router.toml");
+    std::fs::write(&file, "[batch]\nlinger_ms = 7\n[index]\npassword = \"s3cret\"\n").unwrap();
+    let file = file.to_str().unwrap();
+    let variables = [("CHATROOM_ROUTER_CONFIG", "/absent"), ("CHATROOM_ROUTER_WORKERS", "3")];
+    let output = run(&["config", "show", "--config", file], &variables);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let table = stdout(&output);
+    assert!(!table.contains("s3cret"), "{table}");
+    let row = |key: &str| {
+        table
+            .lines()
+            .find(|line| line.contains(key))
+            .unwrap_or_default()
+            .to_owned()
+    };
+    assert!(
+        row("batch.linger_ms").contains(" 7 ") && row("batch.linger_ms").contains("router.toml"),
+        "{table}"
+    );
+    assert!(row("workers").contains("env CHATROOM_ROUTER_WORKERS"), "{table}");
+    assert!(row("index.password").contains("(redacted)"), "{table}");
+
+    let output = run(&["config", "show", "--config", file, "--output", "json"], &variables);
+    let shown: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let linger = shown["settings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|setting| setting["key"] == "batch.linger_ms");
+    assert_eq!(linger.unwrap()["value"], "7");
+    assert_eq!(linger.unwrap()["default"], "5");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_a_fault_of_the_configuration() {
+    let output = run(&["config", "check", "--config", "/absent.toml"], &[]);
+    assert_eq!(code(&output), 78);
+    assert!(
+        stderr(&output).contains("--config (file /absent.toml) can't be read"),
+        "{}",
+        stderr(&output)
+    );
+}

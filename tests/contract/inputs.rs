@@ -1,0 +1,70 @@
+//! The examples of the inputs, as the router reads them.
+
+use crate::examples;
+use crate::fixtures::{decoder, record};
+use crate::json_text::compact;
+use chatroom_router::contract::words::Word;
+use chatroom_router::contract::{Decoded, RawRecord, TopicKind};
+use chatroom_router::domain::event::{Body, Command, What};
+use chatroom_router::domain::settings::Region;
+
+#[test]
+fn every_example_is_read() {
+    for topic in TopicKind::INPUTS {
+        for example in examples::valid(topic) {
+            let decoded = decoder().decode(&record(topic, &example.text));
+            let decoded = decoded.unwrap_or_else(|refused| panic!("{}: {refused:?}", example.case));
+            let compacted = compact(&example.text);
+            let again = decoder().decode(&record(topic, &compacted));
+            assert_eq!(again, Ok(decoded), "{}", example.case);
+        }
+    }
+}
+
+#[test]
+fn every_invalid_example_is_a_dead_letter_for_its_reason() {
+    for topic in TopicKind::INPUTS {
+        for example in examples::of(topic) {
+            let Some(reason) = example.reason() else { continue };
+            let refused = decoder().decode(&record(topic, &example.text));
+            let refused = refused.err().unwrap_or_else(|| panic!("{} is read", example.case));
+            assert_eq!(refused.reason.word(), reason, "{}: {}", example.case, refused.detail);
+        }
+    }
+}
+
+fn command(record: &RawRecord<'_>) -> Command {
+    match decoder().decode(record).unwrap() {
+        Decoded::Body(Body::Command(command)) => command,
+        Decoded::Affiliate(affiliate) => affiliate.parse(Region::parse("IN")).unwrap(),
+        other @ Decoded::Body(_) => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn every_kind_of_command_has_an_example() {
+    let rows = [
+        ("contact-upsert", "contact.upsert"),
+        ("contact-delete", "contact.delete"),
+        ("chatroom-create", "chatroom.create"),
+        ("chatroom-create-affiliate", "affiliate"),
+        ("chatroom-activate", "chatroom.activate"),
+        ("chatroom-deactivate", "chatroom.deactivate"),
+        ("chatroom-expire", "chatroom.expire"),
+    ];
+    for (case, expected) in rows {
+        let text = examples::read(TopicKind::CrmChanges, case);
+        let command = command(&record(TopicKind::CrmChanges, &text));
+        let found = match command.what {
+            What::UpsertContact { .. } => "contact.upsert",
+            What::DeleteContact { .. } => "contact.delete",
+            What::CreateChatroom(_) => "chatroom.create",
+            What::CreateAffiliate(_) => "affiliate",
+            What::Activate(_) => "chatroom.activate",
+            What::Deactivate(_) => "chatroom.deactivate",
+            What::Expire(_) => "chatroom.expire",
+            What::Send(_) | What::PutSettings(_) => "another topic's",
+        };
+        assert_eq!(found, expected, "{case}");
+    }
+}
