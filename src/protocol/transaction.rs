@@ -124,14 +124,13 @@ impl Core {
         if !gathering.pause.is_due(now_ms) {
             return;
         }
-        if gathering.batch.settings.is_none() {
-            if let Some(retry) = gathering
-                .settings_retry
-                .filter(|retry| retry.is_waiting() && retry.is_due(now_ms))
-            {
-                gathering.settings_retry = Some(retry.asked());
-                self.actions.push(Action::SyncSettings);
-            }
+        if gathering.batch.settings.is_none()
+            && let Some(retry) = gathering.settings_retry
+            && retry.is_waiting()
+            && retry.is_due(now_ms)
+        {
+            gathering.settings_retry = Some(retry.asked());
+            self.actions.push(Action::SyncSettings);
         }
         gathering.ask_again(&self.tasks, now_ms, &mut self.actions);
         if !gathering.prepared {
