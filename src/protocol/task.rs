@@ -95,7 +95,7 @@ impl Retry {
     /// After so many failed attempts.
     #[must_use]
     pub fn after_attempts(attempts: u32, now_ms: u64) -> Self {
-        let wait_ms = (LEAST_RETRY_MS / 2 << attempts.min(10)).min(GREATEST_RETRY_MS) / 2;
+        let wait_ms = ((LEAST_RETRY_MS / 2) << attempts.min(10)).min(GREATEST_RETRY_MS) / 2;
         Self {
             wait_ms,
             at_ms: Some(now_ms + wait_ms),
