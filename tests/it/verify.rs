@@ -171,9 +171,14 @@ fn alike(left: &Value, right: &Value) -> bool {
     }
 }
 
-/// What the contracts fix: without nulls, free text, and what they leave open.
+/// What the contracts fix: without nulls, free text, and what they leave open, such as the order of `crm_ids`.
 pub fn comparable(topic: &str, value: &Value) -> Value {
     let mut value = without_nulls(value);
+    for holder in ["/unrouted/crm_ids", "/conflict/crm_ids"] {
+        if let Some(Value::Array(crm_ids)) = value.pointer_mut(holder) {
+            crm_ids.sort_by_key(Value::to_string);
+        }
+    }
     let Some(fields) = value.as_object_mut() else {
         return value;
     };
