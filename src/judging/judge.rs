@@ -266,10 +266,7 @@ impl<'a> Out<'a> {
             .and_then(|record| record.timestamp)
             .into_iter()
             .collect();
-        let tally = Tally {
-            counts: Vec::new(),
-            timestamps,
-        };
+        let tally = Tally { timestamps, ..Tally::default() };
         Self {
             prepared,
             facts,
@@ -292,6 +289,9 @@ impl<'a> Out<'a> {
 
     fn effect(&mut self, effect: &Effect, event: &Event) {
         self.count(&effect.what);
+        if let Source::Timer(due) = &effect.source {
+            self.tally.due.push(*due);
+        }
         if let (Consequence::PassOn(passed), Source::Record(cause)) = (&effect.what, &effect.source) {
             let key = passed.step.key(&passed.org);
             let step = codec::encode_step(self.facts.format, cause, passed);

@@ -23,10 +23,9 @@ pub enum Item {
     Reached(Life, Position),
     /// Timers of one entry that may be due.
     Sweep(Life, Box<Prepared>),
-    /// All that was found due by this horizon stands before this; `whole` if nothing was left out.
+    /// All that a page of the search found stands before this; `whole` if no page follows.
     Swept {
         life: Life,
-        horizon: Instant,
         whole: bool,
     },
 }
@@ -375,6 +374,9 @@ impl Part {
         folded.tally.add(judged.tally);
         if let Item::Record(_, prepared) = item {
             let Some(at) = prepared.at() else { return };
+            if let Some(timestamp) = prepared.record().and_then(|record| record.timestamp) {
+                folded.tally.settled.insert(at.topic_partition(), timestamp);
+            }
             self.positions.insert(at.topic_partition(), at.offset + 1);
             self.consumed.push((at.topic_partition(), prepared.decided_at()));
         }

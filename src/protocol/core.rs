@@ -48,6 +48,9 @@ pub struct Core {
     pub(super) pending: Pending,
     pub(super) stage: Stage,
     pub(super) settings: Option<Arc<SettingsTable>>,
+    /// Questions about the settings are numbered, so that an answer is known to be late.
+    pub(super) settings_questions: u64,
+    pub(super) settings_asked_ms: u64,
     pub(super) clock: Option<Instant>,
     pub(super) now: Now,
     pub(super) actions: Vec<Action>,
@@ -69,6 +72,8 @@ impl Core {
             pending: Pending::default(),
             stage: Stage::Idle,
             settings: None,
+            settings_questions: 0,
+            settings_asked_ms: 0,
             clock: None,
             now,
             actions: Vec::new(),
@@ -96,7 +101,7 @@ impl Core {
             Event::Values(life, values) => self.values(life, values),
             Event::Applied(life, applied) => self.applied(life, applied),
             Event::Due(life, due) => self.due(life, due),
-            Event::Settings(table) => self.settings_read(table),
+            Event::Settings(question, table) => self.settings_read(question, table),
             Event::Transaction(answer) => self.transaction_answered(answer),
             Event::Doubt(partition, cause) => self.doubt(partition, cause),
             Event::Drain => self.draining = true,
@@ -133,6 +138,12 @@ impl Core {
         self.tasks
             .values()
             .any(|task| matches!(task.phase, Phase::Recovering(_)))
+    }
+
+    /// What is committed and not in the index yet, of all tasks.
+    #[must_use]
+    pub fn overlay_bytes(&self) -> usize {
+        self.tasks.values().filter_map(Task::running).map(|running| running.overlay.bytes()).sum()
     }
 
     pub fn tasks(&self) -> impl Iterator<Item = &Task> {
@@ -415,7 +426,10 @@ impl Core {
         match applied {
             Some(Applied::Applied | Applied::Already) => {
                 running.apply_retry.succeeded();
-                if running.overlay.acknowledge(to, &mut running.cache).is_err() {
+                let astray = running.overlay.acknowledge(to, &mut running.cache).is_err();
+                let behind = running.overlay.committed() - running.overlay.acknowledged();
+                self.actions.push(Action::Report(Report::Overlay { partition: life.partition, behind }));
+                if astray {
                     self.doubt(life.partition, "index_ahead");
                 }
             }
@@ -464,11 +478,17 @@ impl Core {
         }
     }
 
-    fn settings_read(&mut self, table: Option<Arc<SettingsTable>>) {
+    pub(super) fn ask_settings(&mut self) {
+        self.settings_questions += 1;
+        self.settings_asked_ms = self.now.steady_ms;
+        self.actions.push(Action::SyncSettings(self.settings_questions));
+    }
+
+    fn settings_read(&mut self, question: u64, table: Option<Arc<SettingsTable>>) {
         if table.is_some() {
             self.settings.clone_from(&table);
         }
-        self.stage.settings_read(table, self.now.steady_ms);
+        self.stage.settings_read(question, table, self.now.steady_ms);
     }
 
     fn tick(&mut self) {
@@ -499,18 +519,12 @@ impl Core {
         if !ready || !self.pending.is_ripe(&self.config, self.now.steady_ms) {
             return;
         }
-        let overlay: usize = self
-            .tasks
-            .values()
-            .filter_map(Task::running)
-            .map(|running| running.overlay.bytes())
-            .sum();
-        if overlay > self.config.overlay_max_bytes {
+        if self.overlay_bytes() > self.config.overlay_max_bytes {
             return;
         }
         let items = self.pending.take(self.config.max_records, self.config.max_bytes);
-        self.stage = Stage::gather(Batch::new(items, self.now.steady_ms));
-        self.actions.push(Action::SyncSettings);
+        self.ask_settings();
+        self.stage = Stage::gather(Batch::new(items, self.now.steady_ms), self.settings_questions);
         self.advance_batch();
     }
 

@@ -201,6 +201,7 @@ impl Task {
                     records,
                 }));
                 actions.push(Action::Resume(at));
+                actions.push(Action::SweepForeign(self.life.partition));
             }
         }
         actions
@@ -424,7 +425,7 @@ impl Recovering {
             progress,
             collected: positions.clone(),
             positions,
-            overlay: Overlay::new(around.settings.overlay_max_bytes, self.applied_to),
+            overlay: Overlay::new(self.applied_to),
             cache: Cache::new(around.settings.cache_entries),
             applying: None,
             apply_retry: Retry::default(),
