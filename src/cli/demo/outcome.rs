@@ -225,8 +225,8 @@ impl fmt::Display for Outcome {
         match self {
             Routed { room, reason, .. } => match reason.as_str() {
                 "ACTIVE" => write!(f, "→ chatroom “{room}”"),
-                "REACTIVATED" => write!(f, "→ chatroom “{room}”, which wakes up"),
-                "EXPIRED" => write!(f, "→ chatroom “{room}”, which stays expired"),
+                "REACTIVATED" => write!(f, "→ chatroom “{room}”, woken up"),
+                "EXPIRED" => write!(f, "→ chatroom “{room}”, still expired"),
                 _ => write!(f, "→ chatroom “{room}” ({reason})"),
             },
             Unrouted { reason, .. } => write!(f, "→ kept in unrouted-messages: {reason}"),
