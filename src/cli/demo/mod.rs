@@ -19,6 +19,7 @@ use crate::telemetry::tracing;
 use clap::Args;
 use play::{Ended, Played, Stage};
 use show::Rows;
+use std::mem::ManuallyDrop;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -45,8 +46,8 @@ const FROM_OUTSIDE: [&str; 3] = [
 
 pub fn run(args: &DemoArgs, environment: &dyn Environment, out: &mut Out<'_>) -> Result<(), Failure> {
     let topics = TopicKind::ALL.map(|kind| (kind.default_name(), partitions(kind)));
-    // The first to be made is the last to be dropped: its clients end before it.
-    let cluster = MockCluster::start(&topics)?;
+    // Never dropped: clients that end in the background would complain that it is gone. It ends with the process.
+    let cluster = ManuallyDrop::new(MockCluster::start(&topics)?);
     let surroundings = Surroundings {
         environment,
         set: settings(cluster.brokers(), args.once),
@@ -99,7 +100,8 @@ fn settings(brokers: &str, once: bool) -> Vec<(String, String)> {
         set("TOPICS__PARTITIONS", &TASKS.to_string()),
         set("WORKERS", "2"),
         set("ADMIN__LISTEN", if once { "" } else { "127.0.0.1:0" }),
-        set("LOG__LEVEL", "warn"),
+        // Each partition of an empty Kafka begins with a warning that its index is built.
+        set("LOG__LEVEL", "error"),
     ]
 }
 

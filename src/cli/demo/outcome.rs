@@ -5,6 +5,7 @@ use crate::config::Topics;
 use crate::contract::TopicKind;
 use crate::kafka::Record;
 use serde_json::Value;
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -18,8 +19,8 @@ pub const OUTPUTS: [TopicKind; 6] = [
     TopicKind::DeadLetters,
 ];
 
-/// One published record. In the order in which a row shows them.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+/// One published record.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     Routed {
         room: String,
@@ -186,26 +187,74 @@ pub fn header(record: &Record, name: &str) -> Option<String> {
     String::from_utf8(value.clone()?).ok()
 }
 
+impl Outcome {
+    /// The order in which a row shows them: where the message went first, a contact before its chatroom.
+    fn place(&self) -> (u8, bool) {
+        match self {
+            Routed { .. } => (0, false),
+            Unrouted { .. } | Dead { .. } => (1, false),
+            Sent { .. } => (2, false),
+            Event { what, .. } => (3, !what.starts_with("CONTACT")),
+            Answer { command, .. } => (4, !command.starts_with("contact")),
+        }
+    }
+}
+
+impl Ord for Outcome {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let words = |outcome: &Self| (outcome.place(), outcome.to_string());
+        words(self).cmp(&words(other))
+    }
+}
+
+impl PartialOrd for Outcome {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// `CHATROOM_ACTIVATED` is what is shown as “activated”.
+fn happening(what: &str) -> String {
+    let (_, word) = what.split_once('_').unwrap_or(("", what));
+    word.to_lowercase()
+}
+
 /// Where it went, in plain words.
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Routed { room, reason, .. } => match reason.as_str() {
                 "ACTIVE" => write!(f, "→ chatroom “{room}”"),
-                "REACTIVATED" => write!(f, "→ chatroom “{room}”, which wakes up"),
-                "EXPIRED" => write!(f, "→ chatroom “{room}”, which stays expired"),
+                "REACTIVATED" => write!(f, "→ chatroom “{room}”, woken up"),
+                "EXPIRED" => write!(f, "→ chatroom “{room}”, still expired"),
                 _ => write!(f, "→ chatroom “{room}” ({reason})"),
             },
             Unrouted { reason, .. } => write!(f, "→ kept in unrouted-messages: {reason}"),
             Sent { origin, to, text } if origin == "AUTO_REPLY" => write!(f, "→ auto-reply to {to}: “{text}”"),
             Sent { to, .. } => write!(f, "→ sent to {to}"),
-            Event { what, of, reason } => write!(f, "{what} “{of}” ({reason})"),
-            Answer {
-                command, status, code, ..
-            } => {
-                write!(f, "{command}: {status}")?;
-                code.iter().try_for_each(|code| write!(f, ", {code}"))
+            Event { what, of, reason } => {
+                let noun = if what.starts_with("CONTACT") {
+                    "lead"
+                } else {
+                    "chatroom"
+                };
+                write!(f, "{noun} “{of}” {}", happening(what))?;
+                match reason.as_str() {
+                    // As everything that the CRM asks for.
+                    "crm" => Ok(()),
+                    reason => write!(f, ": {reason}"),
+                }
             }
+            Answer {
+                command,
+                status,
+                code: None,
+            } => write!(f, "{command} {status}"),
+            Answer {
+                command,
+                status,
+                code: Some(code),
+            } => write!(f, "{command} {status}: {code}"),
             Dead { reason } => write!(f, "→ dead-letters: {reason}"),
         }
     }

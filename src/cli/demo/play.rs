@@ -218,3 +218,90 @@ pub fn now() -> Wall {
         .unwrap_or_default();
     Wall(i64::try_from(now.as_millis()).unwrap_or(i64::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::outcome::{refused, routed};
+    use super::*;
+    use crate::kafka::{Position, TimestampKind};
+
+    fn played(expected: Vec<Outcome>, seen: Vec<Outcome>) -> Played {
+        let record = Record {
+            at: Position {
+                topic: "routed-messages".into(),
+                partition: 0,
+                offset: 0,
+            },
+            key: None,
+            value: None,
+            headers: Vec::new(),
+            timestamp: None,
+            timestamp_kind: TimestampKind::Create,
+        };
+        let seen = seen.into_iter().map(|outcome| Seen {
+            outcome,
+            record: record.clone(),
+        });
+        Played {
+            number: 3,
+            step: Step {
+                who: "Asha",
+                does: "writes".to_owned(),
+                inputs: Vec::new(),
+                expected,
+                rule: "I1",
+                why: "",
+            },
+            made: Vec::new(),
+            seen: seen.collect(),
+        }
+    }
+
+    #[test]
+    fn a_step_that_goes_elsewhere_is_named_with_what_happened_in_its_place() {
+        let (here, there) = (routed("Asha Rao", "ACTIVE", "I1"), routed("Ravi Rao", "ACTIVE", "I1"));
+        let refusal = refused("outbound.send", "CHATROOM_EXPIRED");
+        let rows = [
+            (vec![here.clone()], vec![here.clone()], None),
+            (vec![], vec![], None),
+            (
+                vec![here.clone(), refusal.clone()],
+                vec![refusal.clone(), here.clone()],
+                None,
+            ),
+            (
+                vec![here.clone()],
+                vec![],
+                Some("did not lead to [→ chatroom “Asha Rao”]"),
+            ),
+            (vec![], vec![here.clone()], Some("led to [→ chatroom “Asha Rao”] too")),
+            (
+                vec![here.clone()],
+                vec![here.clone(), here.clone()],
+                Some("led to [→ chatroom “Asha Rao”] too"),
+            ),
+            (
+                vec![here.clone()],
+                vec![there],
+                Some("led to [→ chatroom “Ravi Rao”] in place of [→ chatroom “Asha Rao”]"),
+            ),
+            (
+                vec![here, refusal],
+                vec![routed("Asha Rao", "ACTIVE", "I2")],
+                Some("in place of [→ chatroom “Asha Rao”] and [outbound.send REFUSED: CHATROOM_EXPIRED]"),
+            ),
+        ];
+        for (expected, seen, fault) in rows {
+            let checked = played(expected, seen).check();
+            match (checked, fault) {
+                (Ok(()), None) => {}
+                (Err(failure), Some(fault)) => {
+                    assert_eq!(failure.exit, Exit::BadData);
+                    assert!(failure.sentence.starts_with("step 3 (Asha: writes) "), "{failure}");
+                    assert!(failure.sentence.contains(fault), "{failure}");
+                }
+                (checked, fault) => panic!("{checked:?} where {fault:?} was to be said"),
+            }
+        }
+    }
+}

@@ -13,33 +13,35 @@ use serde_json::{Value, json};
 /// Where it is not a terminal, or a wider one.
 const WIDEST: u16 = 110;
 const NARROWEST: u16 = 78;
-/// The number and the rules, and what stands between the columns.
-const NUMBER: u16 = 4;
-const RULE: u16 = 6;
+const NUMBER: u16 = 3;
 
 const LINES: TableStyle = TableStyle::new()
     .top_border(LineStyle::none().fill('─').junction('─'))
     .content_lines(ContentLineStyle::none().junction(' '));
 
 pub struct Rows {
-    widths: [u16; 5],
+    width: u16,
+    columns: [u16; 4],
 }
 
 impl Rows {
     /// As wide as the terminal, within reason.
     pub fn new() -> Self {
         let width = Table::new().width().unwrap_or(WIDEST).clamp(NARROWEST, WIDEST);
-        let rest = width - NUMBER - RULE - 4;
-        let (came, went) = (rest * 33 / 100, rest * 35 / 100);
+        let rest = width - NUMBER - 3;
+        let (came, went) = (rest * 32 / 100, rest * 34 / 100);
         Self {
-            widths: [NUMBER, came, went, RULE, rest - came - went],
+            width,
+            columns: [NUMBER, came, went, rest - came - went],
         }
     }
 
     pub fn head(&self, out: &mut Out<'_>) -> Result<(), Failure> {
         let bold = |text: &str| Cell::new(text).add_attribute(Attribute::Bold);
         self.row(
-            ["", "what came in", "where it went", "rule", "why"].map(bold).to_vec(),
+            ["", "what came in", "where it went", "rule, and why"]
+                .map(bold)
+                .to_vec(),
             out,
         )
     }
@@ -52,9 +54,9 @@ impl Rows {
         };
         let went = Cell::new(went).fg(color(played));
         let number = Cell::new(played.number);
-        let came = Cell::new(format!("{}: {}", step.who, step.does));
-        let rule = Cell::new(step.rule).fg(Color::Cyan);
-        self.row(vec![number, came, went, rule, Cell::new(step.why)], out)
+        let came = Cell::new(format!("{}\n{}", step.who, step.does));
+        let why = Cell::new(format!("{} · {}", step.rule, step.why));
+        self.row(vec![number, came, went, why], out)
     }
 
     /// A table of one row.
@@ -63,9 +65,15 @@ impl Rows {
         table
             .load_style(LINES)
             .set_content_arrangement(ContentArrangement::Dynamic)
-            .set_width(self.widths.iter().sum::<u16>() + 4)
+            .set_width(self.width)
             .add_row(cells)
-            .set_constraints(self.widths.map(|width| ColumnConstraint::Absolute(Width::Fixed(width))));
+            .set_constraints(
+                self.columns
+                    .map(|width| ColumnConstraint::Absolute(Width::Fixed(width))),
+            );
+        table
+            .column_iter_mut()
+            .for_each(|column| _ = column.set_padding((0, 1)));
         let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
         out.line(&lines.join("\n"))
     }
