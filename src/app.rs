@@ -104,7 +104,13 @@ impl App {
         )
         .map_err(|error| Failure::new(Exit::BadConfig, error.to_string()))?;
         let settled = Arc::<Settled>::default();
-        let watch = |_| Arc::new(Watch::new(self.metrics.clone(), settled.clone(), self.health.add_worker()));
+        let watch = |_| {
+            Arc::new(Watch::new(
+                self.metrics.clone(),
+                settled.clone(),
+                self.health.add_worker(),
+            ))
+        };
         let watches: Vec<Arc<Watch>> = (0..config.workers).map(watch).collect();
         let Some((lookup, counts)) = self.prepare(runtime, &watches)? else {
             return Ok(());
@@ -146,7 +152,11 @@ impl App {
             mailboxes,
             shutdown: self.shutdown.clone(),
             settled: settled.clone(),
-            admin: self.backend.has_settings.then(|| kafka::admin::Admin::open(&self.backend.kafka)).transpose()?,
+            admin: self
+                .backend
+                .has_settings
+                .then(|| kafka::admin::Admin::open(&self.backend.kafka))
+                .transpose()?,
         };
         monitor.run(lookup, counts);
         ended(workers)

@@ -90,8 +90,9 @@ impl Monitor {
         let committed = lookup.committed(&all, CALL)?;
         let lows = lookup.low_watermarks(&all, CALL)?;
         let ends = all.into_iter().zip(committed).zip(lows);
-        let before: Vec<(TopicPartition, i64)> =
-            ends.filter_map(|((at, committed), low)| committed.filter(|end| *end > low).map(|end| (at, end))).collect();
+        let before: Vec<(TopicPartition, i64)> = ends
+            .filter_map(|((at, committed), low)| committed.filter(|end| *end > low).map(|end| (at, end)))
+            .collect();
         if !before.is_empty() {
             admin.delete_records(&before, CALL)?;
         }
@@ -159,7 +160,8 @@ impl Monitor {
                 let lag = self.metrics.lag.input(topic, at.partition);
                 let records = (end - committed).max(0);
                 lag.records.set(records);
-                lag.seconds.set(if records == 0 { 0.0 } else { self.settled.age(at, now()) });
+                lag.seconds
+                    .set(if records == 0 { 0.0 } else { self.settled.age(at, now()) });
             }
         }
         Ok(passed)

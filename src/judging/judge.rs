@@ -254,7 +254,10 @@ impl<'a> Out<'a> {
             .and_then(|record| record.timestamp)
             .into_iter()
             .collect();
-        let tally = Tally { timestamps, ..Tally::default() };
+        let tally = Tally {
+            timestamps,
+            ..Tally::default()
+        };
         Self {
             prepared,
             facts,

@@ -7,17 +7,23 @@
 //! every doubt ends in the same recovery.
 //!
 //! - [`core`]: which event goes where.
-//! - [`task`], [`recovery`]: from an assigned partition to a running task.
-//! - [`batch`]: records collected, what they need read, the fold.
+//! - `membership`: tasks that come and go; `trust`: when a task may believe its index.
+//! - [`task`], `recovering`, [`recovery`]: from an assigned partition to a running task.
+//! - `pending`, [`batch`]: records collected, what they need read, the fold.
 //! - [`transaction`]: from the folded batch to its one end.
 //! - [`sweep`]: how far timers may be fired.
 
 pub mod batch;
 pub mod core;
+mod membership;
+mod pending;
+mod recovering;
 pub mod recovery;
+mod retry;
 pub mod sweep;
 pub mod task;
 pub mod transaction;
+mod trust;
 
 use crate::domain::time::Instant;
 use crate::index::{Applied, Begin, Begun, Generation, Marker, Read};

@@ -1,7 +1,7 @@
 //! How far timers may be fired: never ahead of the task's own input, nor of what the whole group has yet to read.
 
-use super::batch::Item;
 use super::core::Core;
+use super::pending::Item;
 use super::task::Task;
 use super::{Action, DueEntries, DueQuestion, Life};
 use crate::domain::time::{Instant, SECOND_MS};
@@ -48,14 +48,19 @@ impl Sweeper {
             self.settings = settings;
             self.swept_to = None;
         }
-        self.swept_to.is_none_or(|swept| horizon.0 - swept.0 >= STEP_MS).then_some(horizon)
+        self.swept_to
+            .is_none_or(|swept| horizon.0 - swept.0 >= STEP_MS)
+            .then_some(horizon)
     }
 
     /// A page of the search is committed: what is to be searched next, if anything.
     pub fn swept(&mut self, whole: bool) -> Option<Search> {
         let Search { horizon, skip } = self.searching.take()?;
         if !whole {
-            self.searching = Some(Search { horizon, skip: skip + FOUND_AT_ONCE });
+            self.searching = Some(Search {
+                horizon,
+                skip: skip + FOUND_AT_ONCE,
+            });
         } else if skip == 0 {
             self.swept_to = Some(horizon);
         }
@@ -100,24 +105,41 @@ impl Core {
     /// The next page of a task's search.
     fn search(&mut self, life: Life) {
         let Some(settings) = self.settings.clone() else { return };
-        let Some(running) = self.tasks.get_mut(&life.partition).and_then(Task::running_mut) else { return };
-        let Some(Search { horizon, skip }) = running.sweep.searching else { return };
+        let Some(running) = self.tasks.get_mut(&life.partition).and_then(Task::running_mut) else {
+            return;
+        };
+        let Some(Search { horizon, skip }) = running.sweep.searching else {
+            return;
+        };
         let cutoffs = judging::sweep_cutoffs(&settings, horizon, running.sweep.swept_to);
         if cutoffs.is_empty() {
             running.sweep.swept(true);
             return;
         }
         let of = running.of;
-        let question = DueQuestion { life, of, cutoffs, skip, limit: FOUND_AT_ONCE };
+        let question = DueQuestion {
+            life,
+            of,
+            cutoffs,
+            skip,
+            limit: FOUND_AT_ONCE,
+        };
         self.actions.push(Action::FindDue(question));
     }
 
     /// The values of entries that may be due: each is judged like a record, in order with those that are collected.
     pub(super) fn due(&mut self, life: Life, due: Option<Read<DueEntries>>) {
         let steady_ms = self.now.steady_ms;
-        let task = self.tasks.get_mut(&life.partition).filter(|task| task.life == life && !task.closing);
-        let Some(running) = task.and_then(Task::running_mut) else { return };
-        let Some(Search { horizon, .. }) = running.sweep.searching else { return };
+        let task = self
+            .tasks
+            .get_mut(&life.partition)
+            .filter(|task| task.life == life && !task.closing);
+        let Some(running) = task.and_then(Task::running_mut) else {
+            return;
+        };
+        let Some(Search { horizon, .. }) = running.sweep.searching else {
+            return;
+        };
         let found = match due {
             None => return running.sweep.searching = None,
             Some(Read::Foreign(_)) => return self.doubt(life.partition, "index_foreign"),
@@ -132,13 +154,21 @@ impl Core {
                 self.pending.push(Item::Sweep(life, Box::new(prepared)), steady_ms);
             }
         }
-        self.pending.push(Item::Swept { life, whole: found.whole }, steady_ms);
+        self.pending.push(
+            Item::Swept {
+                life,
+                whole: found.whole,
+            },
+            steady_ms,
+        );
     }
 
     /// A page of the sweep is committed.
     pub(super) fn swept(&mut self, life: Life, whole: bool) {
         let task = self.tasks.get_mut(&life.partition).filter(|task| task.life == life);
-        let Some(running) = task.and_then(Task::running_mut) else { return };
+        let Some(running) = task.and_then(Task::running_mut) else {
+            return;
+        };
         if running.sweep.swept(whole).is_some() {
             self.search(life);
         }
@@ -163,7 +193,10 @@ mod tests {
     fn a_search_is_made_once_per_step_and_never_twice_at_once() {
         let mut sweeper = Sweeper::default();
         assert_eq!(sweeper.worth(Some(Instant(10)), 0), Some(Instant(10)));
-        sweeper.searching = Some(Search { horizon: Instant(10), skip: 0 });
+        sweeper.searching = Some(Search {
+            horizon: Instant(10),
+            skip: 0,
+        });
         assert_eq!(sweeper.worth(Some(Instant(90_000)), 0), None);
         assert_eq!(sweeper.swept(true), None);
         assert_eq!(sweeper.worth(Some(Instant(500)), 0), None);
@@ -172,7 +205,10 @@ mod tests {
 
     #[test]
     fn other_settings_make_all_be_searched_again() {
-        let mut sweeper = Sweeper { swept_to: Some(Instant(10)), ..Sweeper::default() };
+        let mut sweeper = Sweeper {
+            swept_to: Some(Instant(10)),
+            ..Sweeper::default()
+        };
         assert_eq!(sweeper.worth(Some(Instant(11)), 0), None);
         assert_eq!(sweeper.worth(Some(Instant(11)), 1), Some(Instant(11)));
         assert_eq!(sweeper.swept_to, None);
@@ -180,9 +216,21 @@ mod tests {
 
     #[test]
     fn a_search_of_more_than_one_page_is_made_again() {
-        let first = Search { horizon: Instant(10), skip: 0 };
-        let mut sweeper = Sweeper { searching: Some(first), ..Sweeper::default() };
-        assert_eq!(sweeper.swept(false), Some(Search { skip: FOUND_AT_ONCE, ..first }));
+        let first = Search {
+            horizon: Instant(10),
+            skip: 0,
+        };
+        let mut sweeper = Sweeper {
+            searching: Some(first),
+            ..Sweeper::default()
+        };
+        assert_eq!(
+            sweeper.swept(false),
+            Some(Search {
+                skip: FOUND_AT_ONCE,
+                ..first
+            })
+        );
         assert_eq!(sweeper.swept(true), None);
         assert_eq!(sweeper.swept_to, None);
     }

@@ -1,8 +1,10 @@
 //! From a batch to its one end: gathered, folded, produced, fenced, committed; or aborted and folded again, for ever.
 
-use super::batch::{Batch, Fold, Folded, Item, Misses};
+use super::batch::{Batch, Fold, Folded, Misses};
 use super::core::Core;
-use super::task::{Retry, Running, Task};
+use super::pending::Item;
+use super::retry::Retry;
+use super::task::{Running, Task};
 use super::{Action, Partition, Report, TransactionAnswer, TransactionStep};
 use crate::domain::record::Key;
 use crate::judging::SettingsTable;

@@ -20,6 +20,7 @@ impl Settled {
     #[must_use]
     pub fn age(&self, at: &TopicPartition, now: Instant) -> f64 {
         let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        held.get(at).map_or(0.0, |timestamp| (now.0 - timestamp).max(0) as f64 / 1_000.0)
+        held.get(at)
+            .map_or(0.0, |timestamp| (now.0 - timestamp).max(0) as f64 / 1_000.0)
     }
 }

@@ -1,8 +1,8 @@
 //! One event, one place: what a worker reports is logged, counted and told to the health checks here, and nowhere else.
 
 use super::metrics::Metrics;
-use super::settled::Settled;
 use super::metrics::{Duplicate, IndexCall, IndexOutcome, RestoreCause, TransactionOutcome, TransactionPhase};
+use super::settled::Settled;
 use crate::health::{Answer, Partition as Health, Worker};
 use crate::judging::{Count, Tally};
 use crate::kafka::Fault;

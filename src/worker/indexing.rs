@@ -14,13 +14,22 @@ const SWEPT_AT_ONCE: usize = 2_000;
 impl Worker {
     pub(super) fn read(&mut self, life: Life, of: Generation, keys: &[Vec<u8>]) -> Event {
         let started = Instant::now();
-        let read = self.parts.runtime.block_on(self.parts.index.read(life.partition, &of, keys));
-        self.parts.watch.index_call(IndexCall::Read, watch::outcome(&read), started.elapsed());
+        let read = self
+            .parts
+            .runtime
+            .block_on(self.parts.index.read(life.partition, &of, keys));
+        self.parts
+            .watch
+            .index_call(IndexCall::Read, watch::outcome(&read), started.elapsed());
         Event::Values(life, read.map_err(|error| self.parts.watch.index_failed(&error)).ok())
     }
 
     pub(super) fn apply(&self, life: Life, of: Generation, batch: Batch) {
-        let (index, watch, mail) = (self.parts.index.clone(), self.parts.watch.clone(), self.parts.mailbox.0.clone());
+        let (index, watch, mail) = (
+            self.parts.index.clone(),
+            self.parts.watch.clone(),
+            self.parts.mailbox.0.clone(),
+        );
         self.parts.runtime.spawn(async move {
             let started = Instant::now();
             let applied = index.apply(life.partition, &of, &batch).await;
@@ -31,7 +40,11 @@ impl Worker {
     }
 
     pub(super) fn find_due(&self, question: DueQuestion) {
-        let (index, watch, mail) = (self.parts.index.clone(), self.parts.watch.clone(), self.parts.mailbox.0.clone());
+        let (index, watch, mail) = (
+            self.parts.index.clone(),
+            self.parts.watch.clone(),
+            self.parts.mailbox.0.clone(),
+        );
         self.parts.runtime.spawn(async move {
             let started = Instant::now();
             let due = due_entries(&index, &question).await;
@@ -58,8 +71,21 @@ impl Worker {
 
 /// The values of the entries that the clocks name, each once.
 async fn due_entries(index: &Index, question: &DueQuestion) -> Result<Read<DueEntries>, Error> {
-    let DueQuestion { life, of, cutoffs, skip, limit } = question;
-    let questions: Vec<Due<'_>> = cutoffs.iter().map(|(clock, upto)| Due { clock, upto: *upto, skip: *skip }).collect();
+    let DueQuestion {
+        life,
+        of,
+        cutoffs,
+        skip,
+        limit,
+    } = question;
+    let questions: Vec<Due<'_>> = cutoffs
+        .iter()
+        .map(|(clock, upto)| Due {
+            clock,
+            upto: *upto,
+            skip: *skip,
+        })
+        .collect();
     let found = match index.due(life.partition, of, &questions, *limit).await? {
         Read::Found { value, .. } => value,
         Read::Foreign(marker) => return Ok(Read::Foreign(marker)),
@@ -71,7 +97,10 @@ async fn due_entries(index: &Index, question: &DueQuestion) -> Result<Read<DueEn
     Ok(match index.read(life.partition, of, &members).await? {
         Read::Found { marker, value } => {
             let values = value.into_iter().flatten().collect();
-            Read::Found { marker, value: DueEntries { values, whole } }
+            Read::Found {
+                marker,
+                value: DueEntries { values, whole },
+            }
         }
         Read::Foreign(marker) => Read::Foreign(marker),
     })

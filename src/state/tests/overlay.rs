@@ -127,7 +127,9 @@ proptest! {
 fn what_the_index_lacks_begins_where_it_stands() {
     let (mut overlay, mut cache) = (Overlay::new(10), Cache::new(10));
     for from in [10, 20, 30] {
-        overlay.commit(from + 10, changes_from(from, &[(1, Some(from)), (2, Some(from))])).unwrap();
+        overlay
+            .commit(from + 10, changes_from(from, &[(1, Some(from)), (2, Some(from))]))
+            .unwrap();
     }
     let lacks = |overlay: &Overlay| {
         let batch = overlay.batch(Some(7));
@@ -138,7 +140,10 @@ fn what_the_index_lacks_begins_where_it_stands() {
     assert_eq!(lacks(&overlay), (10, 40, vec![10, 11, 20, 21, 30, 31]));
     overlay.acknowledge(21, &mut cache).unwrap();
     assert_eq!(lacks(&overlay), (21, 40, vec![21, 30, 31]));
-    let ahead = Err(Astray::Ahead { marker: 41, committed: 40 });
+    let ahead = Err(Astray::Ahead {
+        marker: 41,
+        committed: 40,
+    });
     assert_eq!(overlay.acknowledge(41, &mut cache), ahead, "never committed");
     overlay.acknowledge(40, &mut cache).unwrap();
     assert_eq!(lacks(&overlay), (40, 40, vec![]));
