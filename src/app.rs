@@ -22,6 +22,7 @@ use crate::state::keys::StateKey;
 use crate::state::progress::Expected;
 use crate::state::wire::Format;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::settled::Settled;
 use crate::telemetry::tracing::LevelHandle;
 use crate::telemetry::watch::Watch;
 use crate::worker::settings::Settings;
@@ -102,9 +103,15 @@ impl App {
             &std::env::temp_dir(),
         )
         .map_err(|error| Failure::new(Exit::BadConfig, error.to_string()))?;
-        let watches: Vec<Arc<Watch>> = (0..config.workers)
-            .map(|_| Arc::new(Watch::new(self.metrics.clone(), self.health.add_worker())))
-            .collect();
+        let settled = Arc::<Settled>::default();
+        let watch = |_| {
+            Arc::new(Watch::new(
+                self.metrics.clone(),
+                settled.clone(),
+                self.health.add_worker(),
+            ))
+        };
+        let watches: Vec<Arc<Watch>> = (0..config.workers).map(watch).collect();
         let Some((lookup, counts)) = self.prepare(runtime, &watches)? else {
             return Ok(());
         };
@@ -144,6 +151,12 @@ impl App {
             metrics: self.metrics.clone(),
             mailboxes,
             shutdown: self.shutdown.clone(),
+            settled: settled.clone(),
+            admin: self
+                .backend
+                .has_settings
+                .then(|| kafka::admin::Admin::open(&self.backend.kafka))
+                .transpose()?,
         };
         monitor.run(lookup, counts);
         ended(workers)
@@ -161,7 +174,7 @@ impl App {
     fn prepare(&self, runtime: &Handle, watches: &[Arc<Watch>]) -> Result<Option<(Lookup, Counts)>, Failure> {
         let mut lookup = Lookup::open(&self.backend.kafka)?;
         while !self.shutdown.is_wished() {
-            watches.iter().for_each(|watch| watch.turned());
+            watches.iter().for_each(|watch| watch.turned(0));
             match self.look(&mut lookup) {
                 Ok(counts) => {
                     watches.iter().for_each(|watch| watch.kafka_answers());

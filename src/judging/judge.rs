@@ -267,8 +267,8 @@ impl<'a> Out<'a> {
             .into_iter()
             .collect();
         let tally = Tally {
-            counts: Vec::new(),
             timestamps,
+            ..Tally::default()
         };
         Self {
             prepared,
@@ -292,6 +292,9 @@ impl<'a> Out<'a> {
 
     fn effect(&mut self, effect: &Effect, event: &Event) {
         self.count(&effect.what);
+        if let Source::Timer(due) = &effect.source {
+            self.tally.due.push(*due);
+        }
         if let (Consequence::PassOn(passed), Source::Record(cause)) = (&effect.what, &effect.source) {
             let key = passed.step.key(&passed.org);
             let step = codec::encode_step(self.facts.format, cause, passed);

@@ -9,7 +9,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::native::{Event, Events, GroupMetadata, cached_watermarks};
+use super::native::{Event, Events, GroupMetadata};
 use super::rebalance::{Pending, Rebalance};
 use super::{Error, Position, Record, Settings, TopicPartition};
 
@@ -264,11 +264,6 @@ impl Consumer {
     /// The group has gone on without this member: another may own its partitions already.
     pub fn assignment_lost(&self) -> bool {
         self.client().assignment_lost()
-    }
-
-    /// Low and high watermark of a partition as of its last fetch; `None` before the first. No request is made.
-    pub fn watermarks_seen(&self, at: &TopicPartition) -> Option<(i64, i64)> {
-        cached_watermarks(self.client(), at)
     }
 
     /// Leaves the group and ends, within about `timeout`; what is left then goes on in the background. Whoever calls this

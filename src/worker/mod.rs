@@ -1,6 +1,7 @@
 //! A worker: one OS thread with its consumer and its producer, which feeds events to the protocol and performs its actions.
 //! It decides nothing: what to do stands in `protocol`, and this file is the loop.
 
+mod indexing;
 mod perform;
 pub mod recovery;
 pub mod settings;
@@ -88,7 +89,7 @@ impl Worker {
         while !matches!(self.producer, Producer::Idle(_)) && !self.parts.shutdown.is_wished() && self.failed.is_none() {
             self.open_producer();
             self.take_mail(Duration::ZERO);
-            self.parts.watch.turned();
+            self.parts.watch.turned(self.core.overlay_bytes());
         }
         if self.failed.is_none() && !self.parts.shutdown.is_wished() {
             self.consumer
@@ -119,7 +120,7 @@ impl Worker {
             self.take_mail(if waiting { ANSWER_WAIT } else { Duration::ZERO });
             self.poll(if waiting { Duration::ZERO } else { self.patience() });
             self.handle(Event::Tick);
-            self.parts.watch.turned();
+            self.parts.watch.turned(self.core.overlay_bytes());
         }
         draining.unwrap_or_else(|| Deadline::after(Duration::from_secs(1)))
     }

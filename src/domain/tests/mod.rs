@@ -3,6 +3,7 @@
 mod archive;
 mod cases;
 mod commands;
+mod details;
 pub mod harness;
 mod homes;
 mod invariants;
