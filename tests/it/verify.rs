@@ -253,3 +253,72 @@ fn without_nulls(value: &Value) -> Value {
         other => other.clone(),
     }
 }
+
+/// That the judge sees what it is there to see.
+mod judged {
+    use super::*;
+
+    fn event(key: &str, kind: &str) -> Out {
+        Out {
+            topic: LIFECYCLE,
+            key: key.to_owned(),
+            value: json!({"type": kind, "chatroom_id": key}),
+        }
+    }
+
+    fn found(outs: &[Out], first: usize) -> Vec<Arc<Record>> {
+        let numbered = outs.iter().cloned().enumerate();
+        numbered
+            .map(|(number, out)| Arc::new(as_record(out, first + number)))
+            .collect()
+    }
+
+    #[test]
+    fn equal_outputs_are_no_difference() {
+        let outs = [event("a", "CHATROOM_CREATED"), event("b", "CHATROOM_CREATED")];
+        assert!(differences(&found(&outs, 0), &outs, &[]).is_empty());
+        assert!(twice(&found(&outs, 0)).is_empty());
+    }
+
+    #[test]
+    fn lost_doubled_and_swapped_outputs_are_differences() {
+        let outs = [event("a", "CHATROOM_CREATED"), event("a", "CHATROOM_EXPIRED")];
+        let doubled = [outs[0].clone(), outs[0].clone(), outs[1].clone()];
+        let swapped = [outs[1].clone(), outs[0].clone()];
+        for wrong in [&outs[..1], &outs[1..], &doubled[..], &swapped[..], &[]] {
+            assert_eq!(differences(&found(wrong, 0), &outs, &[]).len(), 1, "{wrong:?}");
+        }
+        assert_eq!(differences(&found(&outs, 0), &[], &[]).len(), 1);
+    }
+
+    #[test]
+    fn an_open_prediction_may_come_or_not() {
+        let (sure, open) = ([event("a", "CHATROOM_CREATED")], [event("a", "CHATROOM_DEACTIVATED")]);
+        assert!(differences(&found(&sure, 0), &sure, &open).is_empty());
+        let both = [sure[0].clone(), open[0].clone()];
+        assert!(differences(&found(&both, 0), &sure, &open).is_empty());
+        let other = [sure[0].clone(), event("a", "CHATROOM_EXPIRED")];
+        assert_eq!(differences(&found(&other, 0), &sure, &open).len(), 1);
+    }
+
+    #[test]
+    fn one_id_on_two_records_is_seen() {
+        let outs = [event("a", "CHATROOM_CREATED")];
+        let records = [found(&outs, 0), found(&outs, 0)].concat();
+        assert_eq!(twice(&records).len(), 1);
+    }
+
+    #[test]
+    fn a_request_has_as_many_results_as_it_was_sent_times() {
+        let result = Out {
+            topic: RESULTS,
+            key: "acme:r".to_owned(),
+            value: json!({"request_id": "r"}),
+        };
+        let records = found(&[result.clone(), result], 0);
+        let sent = |times: usize| BTreeMap::from([("r".to_owned(), times)]);
+        assert!(unanswered(&records, &sent(2)).is_empty());
+        assert_eq!(unanswered(&records, &sent(1)).len(), 1);
+        assert_eq!(unanswered_keys(&records, &BTreeMap::new()).len(), 1, "never sent");
+    }
+}
