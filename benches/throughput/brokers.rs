@@ -107,10 +107,13 @@ impl Watch {
         let mut wanted = TopicPartitionList::new();
         wanted.add_partition_range(&self.topic, 0, self.partitions - 1);
         let found = self.client.committed_offsets(wanted, CALL)?;
-        let offsets = found.elements().into_iter().filter_map(|element| match element.offset() {
-            Offset::Offset(offset) => u64::try_from(offset).ok(),
-            _ => None,
-        });
+        let offsets = found
+            .elements()
+            .into_iter()
+            .filter_map(|element| match element.offset() {
+                Offset::Offset(offset) => u64::try_from(offset).ok(),
+                _ => None,
+            });
         Ok(offsets.sum())
     }
 

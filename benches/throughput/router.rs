@@ -49,7 +49,10 @@ impl Router<'_> {
             .env("CHATROOM_ROUTER_KAFKA__GROUP_ID", self.group())
             .env("CHATROOM_ROUTER_INDEX__URL", self.redis_url)
             .env("CHATROOM_ROUTER_TOPICS__PREFIX", self.prefix)
-            .env("CHATROOM_ROUTER_TOPICS__PARTITIONS", self.options.partitions.to_string())
+            .env(
+                "CHATROOM_ROUTER_TOPICS__PARTITIONS",
+                self.options.partitions.to_string(),
+            )
             .env("CHATROOM_ROUTER_ADMIN__LISTEN", format!("127.0.0.1:{port}"))
             .env("CHATROOM_ROUTER_LOG__FORMAT", "text");
         command

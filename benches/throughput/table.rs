@@ -25,8 +25,16 @@ pub fn of(rounds: &[Measured], options: &Options) -> String {
     for (name, figures) in programs {
         let mid = |get: fn(Figures) -> f64| median(rounds.iter().map(|round| get(figures(round))));
         // A ratio holds within its round only.
-        let share = median(rounds.iter().map(|round| round.router.per_second / figures(round).per_second));
-        let times = median(rounds.iter().map(|round| round.router.cpu_micros / figures(round).cpu_micros));
+        let share = median(
+            rounds
+                .iter()
+                .map(|round| round.router.per_second / figures(round).per_second),
+        );
+        let times = median(
+            rounds
+                .iter()
+                .map(|round| round.router.cpu_micros / figures(round).cpu_micros),
+        );
         table.add_row([
             name.to_owned(),
             format!("{:.0}", mid(|figures| figures.per_second)),
