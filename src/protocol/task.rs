@@ -96,6 +96,10 @@ impl Task {
                 actions.push(Action::Recover(self.life, question));
             }
             Next::Wait => {}
+            Next::Unfit(why) => {
+                self.phase = Phase::Stopped;
+                actions.push(Action::Fail(why));
+            }
             Next::Stop(why) => {
                 self.phase = Phase::Stopped;
                 actions.push(Action::Report(Report::Stopped {
