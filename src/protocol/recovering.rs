@@ -263,6 +263,7 @@ impl Recovering {
             cache: Cache::new(around.settings.cache_entries),
             applying: None,
             apply_retry: Retry::default(),
+            kept_ms: around.steady_ms,
         }))
     }
 }

@@ -45,6 +45,8 @@ pub struct Running {
     pub applying: Option<i64>,
     pub apply_retry: Retry,
     pub sweep: super::sweep::Sweeper,
+    /// When the positions were committed last, as far as this life knows.
+    pub kept_ms: u64,
 }
 
 impl Task {
