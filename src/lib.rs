@@ -9,7 +9,7 @@
 //! # The way of a record
 //!
 //! [`kafka::consumer`] → [`contract`] (bytes to words) → [`index`] (what the batch lacks) → [`domain::judge`] (the rules) →
-//! [`contract::publish`] (words to bytes) → [`kafka::transaction`] → commit; then, behind it, [`index`] again. Nothing else
+//! [`mod@contract::publish`] (words to bytes) → [`kafka::transaction`] → commit; then, behind it, [`index`] again. Nothing else
 //! decides, and none is visited twice. A record whose home is another partition makes one more hop through `router-commands`.
 //!
 //! # What always holds
