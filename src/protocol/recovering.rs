@@ -128,19 +128,24 @@ impl Recovering {
                 self.apply(records, next, around)
             }
             RecoveryAnswer::Applied(Applied::Applied | Applied::Already) => {
-                let mut replayed = 0;
-                if let RecoveryQuestion::Apply { batch, .. } = &self.asked {
-                    self.applied_to = batch.to;
-                    replayed = batch.changes.len() as u64;
-                }
-                let remaining = self.high - self.applied_to;
-                actions.push(Action::Report(Report::RestoreProgress {
-                    partition,
-                    remaining,
-                    replayed,
-                }));
+                actions.push(Action::Report(self.applied(partition)));
                 self.replay(changelog, inputs, around)
             }
+        }
+    }
+
+    /// The index holds what it was asked to apply.
+    fn applied(&mut self, partition: i32) -> Report {
+        let mut replayed = 0;
+        if let RecoveryQuestion::Apply { batch, .. } = &self.asked {
+            self.applied_to = batch.to;
+            replayed = batch.changes.len() as u64;
+        }
+        let remaining = self.high - self.applied_to;
+        Report::RestoreProgress {
+            partition,
+            remaining,
+            replayed,
         }
     }
 
