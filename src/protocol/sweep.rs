@@ -48,7 +48,7 @@ impl Core {
         for task in self.tasks.values_mut().filter(|task| !task.closing) {
             let life = task.life;
             let Some(running) = task.running_mut() else { continue };
-            let horizon = horizon(running.progress.stream_time(), grace_ms, clock);
+            let horizon = horizon(running.stream_time(), grace_ms, clock);
             let Some(horizon) = running.sweep.worth(horizon) else {
                 continue;
             };

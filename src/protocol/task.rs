@@ -2,6 +2,7 @@
 
 use super::recovery::{self, Found, Plan};
 use super::{Action, Life, RecoveryAnswer, RecoveryQuestion, Report};
+use crate::domain::time::Instant;
 use crate::index::{Applied, Batch, Begin, Begun, Change, Generation, Marker, Op};
 use crate::judging::Facts;
 use crate::kafka::TopicPartition;
@@ -68,6 +69,17 @@ pub struct Running {
     pub applying: Option<i64>,
     pub apply_retry: Retry,
     pub sweep: super::sweep::Sweeper,
+}
+
+impl Running {
+    /// The least of the greatest decision times consumed; None while there is an input of which nothing was, be it one that
+    /// the last progress record does not know yet.
+    #[must_use]
+    pub fn stream_time(&self) -> Option<Instant> {
+        let is_known = |at| self.progress.next_of(&self.facts.topics.input(at)).is_some();
+        let all_known = self.positions.keys().all(is_known);
+        all_known.then(|| self.progress.stream_time()).flatten()
+    }
 }
 
 /// When to try again.
