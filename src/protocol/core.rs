@@ -13,6 +13,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
+/// An index to which nothing was applied is asked so often whether it still stands where it should.
+const IDLE_APPLY_MS: u64 = 5_000;
+
 /// What a worker is told once.
 pub struct Config {
     pub commands_topic: Arc<str>,
@@ -48,10 +51,14 @@ pub struct Core {
     pub(super) pending: Pending,
     pub(super) stage: Stage,
     pub(super) settings: Option<Arc<SettingsTable>>,
+    /// Questions for the settings that have no answer yet; they are answered in their order.
+    pub(super) settings_questions: usize,
     pub(super) clock: Option<Instant>,
     pub(super) now: Now,
     pub(super) actions: Vec<Action>,
     counts: Vec<(Arc<str>, i32)>,
+    /// Came while a revocation was open: the client would take new partitions for the answer to it.
+    later_counts: Option<Vec<(Arc<str>, i32)>>,
     epochs: u64,
     /// A revocation that is not answered yet.
     closing: Option<u64>,
@@ -69,10 +76,12 @@ impl Core {
             pending: Pending::default(),
             stage: Stage::Idle,
             settings: None,
+            settings_questions: 0,
             clock: None,
             now,
             actions: Vec::new(),
             counts: Vec::new(),
+            later_counts: None,
             epochs: 0,
             closing: None,
             paused: false,
@@ -91,7 +100,7 @@ impl Core {
             Event::EndReached(at) => self.end_reached(at),
             Event::OutOfRange(at) => self.out_of_range(&at),
             Event::InputCounts(counts) => self.input_counts(counts),
-            Event::ClockHorizon(instant) => self.clock = self.clock.max(Some(instant)),
+            Event::ClockHorizon(horizon) => self.clock_horizon(horizon),
             Event::Recovered(life, answer) => self.recovered(life, answer),
             Event::Values(life, values) => self.values(life, values),
             Event::Applied(life, applied) => self.applied(life, applied),
@@ -258,6 +267,9 @@ impl Core {
             self.tasks.remove(&partition);
             self.report(Report::Closed { partition });
         }
+        if let Some(counts) = self.later_counts.take() {
+            self.input_counts(counts);
+        }
     }
 
     fn record(&mut self, record: Record) {
@@ -360,6 +372,10 @@ impl Core {
 
     /// More partitions are taken from their beginning; fewer can't be right.
     fn input_counts(&mut self, counts: Vec<(Arc<str>, i32)>) {
+        if self.closing.is_some() {
+            self.later_counts = Some(counts);
+            return;
+        }
         let shrunk = counts.iter().find_map(|(topic, count)| {
             let (_, before) = self.counts.iter().find(|(known, _)| known == topic)?;
             (count < before).then(|| {
@@ -426,16 +442,20 @@ impl Core {
     }
 
     /// Sends what is committed and not applied, one call at a time and all of it: so that Redis is batched by its own pace.
+    /// Where there is nothing to send, an empty stretch is sent now and then: it says up to when the index holds everything,
+    /// and finds out that an idle partition's index was lost.
     fn apply_committed(&mut self) {
         let (wall, steady_ms) = (self.now.wall.0, self.now.steady_ms);
         for task in self.tasks.values_mut() {
             let life = task.life;
             let Some(running) = task.running_mut() else { continue };
             let (from, to) = (running.overlay.acknowledged(), running.overlay.committed());
-            if from >= to || running.applying.is_some() || !running.apply_retry.is_due(steady_ms) {
+            let is_due = from < to || running.applied_ms + IDLE_APPLY_MS <= steady_ms;
+            if !is_due || running.applying.is_some() || !running.apply_retry.is_due(steady_ms) {
                 continue;
             }
             running.applying = Some(to);
+            running.applied_ms = steady_ms;
             let batch = running.overlay.batch(Some(wall));
             self.actions.push(Action::Apply {
                 life,
@@ -464,11 +484,32 @@ impl Core {
         }
     }
 
+    pub(super) fn sync_settings(&mut self) {
+        self.settings_questions += 1;
+        self.actions.push(Action::SyncSettings);
+    }
+
+    /// An answer is of use to the batch only if it is that to the last question, which was asked after the batch's last record
+    /// came; and never if a progress record names a later table.
     fn settings_read(&mut self, table: Option<Arc<SettingsTable>>) {
+        let running = self.tasks.values().filter_map(Task::running);
+        let named = running.map(|running| running.progress.settings_next).max().unwrap_or(0);
+        let table = table.filter(|table| table.next_offset() >= named);
         if table.is_some() {
             self.settings.clone_from(&table);
         }
-        self.stage.settings_read(table, self.now.steady_ms);
+        self.settings_questions = self.settings_questions.saturating_sub(1);
+        if self.settings_questions == 0 {
+            self.stage.settings_read(table, self.now.steady_ms);
+        }
+    }
+
+    /// The sweep that follows goes by the settings of now, whether or not there are records.
+    fn clock_horizon(&mut self, horizon: Instant) {
+        self.clock = self.clock.max(Some(horizon));
+        if matches!(self.stage, Stage::Idle) {
+            self.sync_settings();
+        }
     }
 
     fn tick(&mut self) {
@@ -510,7 +551,7 @@ impl Core {
         }
         let items = self.pending.take(self.config.max_records, self.config.max_bytes);
         self.stage = Stage::gather(Batch::new(items, self.now.steady_ms));
-        self.actions.push(Action::SyncSettings);
+        self.sync_settings();
         self.advance_batch();
     }
 

@@ -103,6 +103,7 @@ pub enum Action {
         cutoffs: Vec<(Vec<u8>, i64)>,
         limit: usize,
     },
+    /// Each is answered by one `Event::Settings`, in their order.
     SyncSettings,
     Transaction(TransactionStep),
     /// Something an operator should know of: said once, in a sentence.

@@ -21,6 +21,9 @@ pub struct Sweeper {
     pub swept_to: Option<Instant>,
     /// A search is under way, up to there.
     pub searching: Option<Instant>,
+    /// The settings of the search, and those under which `swept_to` was reached: the offset after their last record.
+    searching_under: i64,
+    swept_under: i64,
 }
 
 impl Sweeper {
@@ -52,12 +55,15 @@ impl Core {
             let Some(horizon) = running.sweep.worth(horizon) else {
                 continue;
             };
-            let cutoffs = judging::sweep_cutoffs(&settings, horizon, running.sweep.swept_to);
+            let under = settings.next_offset();
+            // What a change made due before the horizon was not due when the sweep passed it.
+            let swept_to = running.sweep.swept_to.filter(|_| running.sweep.swept_under == under);
+            let cutoffs = judging::sweep_cutoffs(&settings, horizon, swept_to);
             if cutoffs.is_empty() {
-                running.sweep.swept_to = Some(horizon);
+                (running.sweep.swept_to, running.sweep.swept_under) = (Some(horizon), under);
                 continue;
             }
-            running.sweep.searching = Some(horizon);
+            (running.sweep.searching, running.sweep.searching_under) = (Some(horizon), under);
             self.actions.push(Action::FindDue {
                 life,
                 of: running.of,
@@ -101,7 +107,7 @@ impl Core {
         };
         running.sweep.searching = None;
         if whole {
-            running.sweep.swept_to = Some(horizon);
+            (running.sweep.swept_to, running.sweep.swept_under) = (Some(horizon), running.sweep.searching_under);
         }
     }
 }

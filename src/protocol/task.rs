@@ -67,6 +67,8 @@ pub struct Running {
     pub cache: Cache,
     /// A call to the index is under way, up to this offset.
     pub applying: Option<i64>,
+    /// When the last such call was made.
+    pub applied_ms: u64,
     pub apply_retry: Retry,
     pub sweep: super::sweep::Sweeper,
 }
@@ -439,6 +441,7 @@ impl Recovering {
             overlay: Overlay::new(around.settings.overlay_max_bytes, self.applied_to),
             cache: Cache::new(around.settings.cache_entries),
             applying: None,
+            applied_ms: around.steady_ms,
             apply_retry: Retry::default(),
         }))
     }

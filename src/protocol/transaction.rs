@@ -130,6 +130,7 @@ impl Core {
                 .filter(|retry| retry.is_waiting() && retry.is_due(now_ms))
             {
                 gathering.settings_retry = Some(retry.asked());
+                self.settings_questions += 1;
                 self.actions.push(Action::SyncSettings);
             }
         }
@@ -307,6 +308,7 @@ impl Core {
             let places = folded.changelog.get(partition).map_or(&[][..], Vec::as_slice);
             let committed: Option<Vec<i64>> = places.iter().map(|place| offsets.get(place).copied()).collect();
             let Some((to, committed)) = committed.and_then(|offsets| Some((offsets.last()? + 1, offsets))) else {
+                astray.push(*partition);
                 continue;
             };
             running.progress = progress.clone();
