@@ -43,6 +43,8 @@ pub struct Running {
     pub cache: Cache,
     /// A call to the index is under way, up to this offset.
     pub applying: Option<i64>,
+    /// When the last such call was made.
+    pub applied_ms: u64,
     pub apply_retry: Retry,
     pub sweep: super::sweep::Sweeper,
     /// When the positions were committed last, as far as this life knows.
