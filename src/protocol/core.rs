@@ -59,6 +59,8 @@ pub struct Core {
     pub(super) now: Now,
     pub(super) actions: Vec<Action>,
     pub(super) counts: Vec<(Arc<str>, i32)>,
+    /// Came while a revocation was open: the client would take new partitions for the answer to it.
+    pub(super) later_counts: Option<Vec<(Arc<str>, i32)>>,
     epochs: u64,
     /// A revocation that is not answered yet.
     pub(super) closing: Option<u64>,
@@ -101,7 +103,7 @@ impl Core {
             Event::EndReached(at) => self.end_reached(at),
             Event::OutOfRange(at) => self.out_of_range(&at),
             Event::InputCounts(counts) => self.input_counts(counts),
-            Event::ClockHorizon(horizon) => self.clock_horizon(horizon),
+            Event::ClockHorizon(instant) => self.clock = self.clock.max(Some(instant)),
             Event::Recovered(life, answer) => self.recovered(life, answer),
             Event::Values(life, values) => self.values(life, values),
             Event::Applied(life, applied) => self.applied(life, applied),
@@ -237,7 +239,11 @@ impl Core {
         self.actions.push(Action::SyncSettings(self.settings_questions));
     }
 
+    /// A table below the one that a progress record names is none (K4): another process may have read on meanwhile.
     fn settings_read(&mut self, question: u64, table: Option<Arc<SettingsTable>>) {
+        let running = self.tasks.values().filter_map(Task::running);
+        let named = running.map(|running| running.progress.settings_next).max().unwrap_or(0);
+        let table = table.filter(|table| table.next_offset() >= named);
         if table.is_some() {
             self.settings.clone_from(&table);
         }

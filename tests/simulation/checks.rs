@@ -30,8 +30,17 @@ impl World {
         }
         let slack = self.setup.max_records * 30_000;
         for process in self.processes.values() {
-            let held: usize = process.core.tasks().filter_map(|task| task.running()).map(|running| running.overlay.bytes()).sum();
-            assert!(held <= self.setup.overlay_max_bytes + slack, "[{}] holds {held} bytes in its overlay", process.pid);
+            let held: usize = process
+                .core
+                .tasks()
+                .filter_map(|task| task.running())
+                .map(|running| running.overlay.bytes())
+                .sum();
+            assert!(
+                held <= self.setup.overlay_max_bytes + slack,
+                "[{}] holds {held} bytes in its overlay",
+                process.pid
+            );
         }
         if !self.healed {
             let ms = self.rng.between(200, 3_000);
@@ -41,8 +50,14 @@ impl World {
 
     /// The index up to its marker is the fold of the changelog up to there.
     fn check_index(&self, partition: i32) {
-        let Some(marker) = self.redis.marker(partition) else { return };
-        let incarnation = self.oracle.tasks.get(&partition).map(|model| model.progress.incarnation);
+        let Some(marker) = self.redis.marker(partition) else {
+            return;
+        };
+        let incarnation = self
+            .oracle
+            .tasks
+            .get(&partition)
+            .map(|model| model.progress.incarnation);
         if incarnation != Some(marker.of.incarnation) {
             return;
         }
@@ -52,7 +67,11 @@ impl World {
             let key = slot.data.as_ref().and_then(|data| data.key.clone());
             folded.values.extend(key.map(|key| (key, None)));
         }
-        for (_, data) in self.kafka.history(&changelog).filter(|(offset, _)| *offset < marker.offset) {
+        for (_, data) in self
+            .kafka
+            .history(&changelog)
+            .filter(|(offset, _)| *offset < marker.offset)
+        {
             let key = RecordKey::parse(data.key.as_deref().unwrap_or_default()).expect("a key of ours");
             for op in clocks::replay(&key, data.value.as_deref()).expect("readable") {
                 folded.run(op);
@@ -63,14 +82,24 @@ impl World {
 
     fn compare(&self, partition: i32, of: &Generation, folded: &Folded) {
         let keys: Vec<Vec<u8>> = folded.values.keys().cloned().collect();
-        let Read::Found { value, marker } = self.redis.read(partition, of, &keys) else { panic!("foreign to its own marker") };
+        let Read::Found { value, marker } = self.redis.read(partition, of, &keys) else {
+            panic!("foreign to its own marker")
+        };
         for ((key, expected), actual) in folded.values.iter().zip(value) {
             let key = RecordKey::parse(key).expect("a key of ours");
-            assert!(*expected == actual, "partition {partition}: the index at {} has {key} otherwise", marker.offset);
+            assert!(
+                *expected == actual,
+                "partition {partition}: the index at {} has {key} otherwise",
+                marker.offset
+            );
         }
         for ((clock, member), expected) in &folded.starts {
             let actual = self.redis.start_of(partition, of, clock, member);
-            assert_eq!(actual, *expected, "partition {partition}: a clock of the index at {}", marker.offset);
+            assert_eq!(
+                actual, *expected,
+                "partition {partition}: a clock of the index at {}",
+                marker.offset
+            );
         }
     }
 
@@ -79,7 +108,9 @@ impl World {
         for kind in TopicKind::INPUTS.into_iter().chain([TopicKind::RouterCommands]) {
             for at in self.kafka.partitions_of(self.shared.topic(kind)) {
                 let model = self.oracle.tasks.get(&at.partition.rem_euclid(self.setup.partitions));
-                let next = model.and_then(|model| model.progress.next_of(&self.oracle.input(&at))).unwrap_or(0);
+                let next = model
+                    .and_then(|model| model.progress.next_of(&self.oracle.input(&at)))
+                    .unwrap_or(0);
                 let high = self.kafka.log(&at).high();
                 if next < high {
                     return Err(format!("{at} is read up to {next} of {high}"));
@@ -91,13 +122,20 @@ impl World {
             let owners: Vec<_> = tasks.filter(|task| task.life.partition == partition).collect();
             match owners.as_slice() {
                 [task] if matches!(task.phase, Phase::Running(_)) => {}
-                [task] => return Err(format!("partition {partition} is not running: closing {}", task.closing)),
+                [task] => {
+                    return Err(format!(
+                        "partition {partition} is not running: closing {}",
+                        task.closing
+                    ));
+                }
                 owners => return Err(format!("partition {partition} has {} owners", owners.len())),
             }
             let applied = self.redis.marker(partition).map_or(0, |marker| marker.offset);
             let committed = self.oracle.tasks.get(&partition).map_or(0, |model| model.offset + 1);
             if applied < committed {
-                return Err(format!("partition {partition} is applied up to {applied} of {committed}"));
+                return Err(format!(
+                    "partition {partition} is applied up to {applied} of {committed}"
+                ));
             }
         }
         Ok(())
@@ -131,7 +169,10 @@ impl World {
             for (offset, data) in self.kafka.history(at) {
                 let id = data.headers.iter().find(|(name, _)| name == "ce_id");
                 if let Some((_, Some(id))) = id {
-                    assert!(ids.insert(id.clone()), "{at}@{offset} has a ce_id that was there before");
+                    assert!(
+                        ids.insert(id.clone()),
+                        "{at}@{offset} has a ce_id that was there before"
+                    );
                 }
             }
         }
@@ -165,7 +206,11 @@ impl World {
             (text("org_id"), text("message_id"))
         };
         let mut seen: BTreeMap<(String, String), [u32; 3]> = BTreeMap::new();
-        let kinds = [TopicKind::RoutedMessages, TopicKind::UnroutedMessages, TopicKind::DeadLetters];
+        let kinds = [
+            TopicKind::RoutedMessages,
+            TopicKind::UnroutedMessages,
+            TopicKind::DeadLetters,
+        ];
         for (place, kind) in kinds.into_iter().enumerate() {
             for (message, _) in self.outputs(kind) {
                 seen.entry(name(&message)).or_default()[place] += 1;
@@ -177,8 +222,16 @@ impl World {
             let is_poison = message["message"]["text"]["body"] == crate::workload::POISON;
             // After 8 days a message is another one.
             let forgotten = self.wall_ahead - BEGINNING_MS >= 8 * 86_400_000;
-            assert!(forgotten || (routed <= 1 && unrouted <= 1), "{:?} came out {counts:?} times", name(&message));
-            assert!(routed + unrouted >= 1 || (is_poison && dead >= 1), "{:?} never came out", name(&message));
+            assert!(
+                forgotten || (routed <= 1 && unrouted <= 1),
+                "{:?} came out {counts:?} times",
+                name(&message)
+            );
+            assert!(
+                routed + unrouted >= 1 || (is_poison && dead >= 1),
+                "{:?} never came out",
+                name(&message)
+            );
         }
     }
 
@@ -188,7 +241,11 @@ impl World {
         for (key, record) in self.oracle.tasks.values().flat_map(|model| &model.state) {
             match (key, &**record) {
                 (Key::Phone(org, phone), Record::Entry(entry)) => {
-                    let active: Vec<_> = entry.chatrooms.iter().filter(|room| room.status == ChatroomStatus::Active).collect();
+                    let active: Vec<_> = entry
+                        .chatrooms
+                        .iter()
+                        .filter(|room| room.status == ChatroomStatus::Active)
+                        .collect();
                     let pairs: BTreeSet<_> = active.iter().map(|room| room.waba_phone.0).collect();
                     assert_eq!(pairs.len(), active.len(), "R7 is broken of {phone:?}");
                     let owners: Vec<_> = active.iter().filter_map(|room| room.crm_id()).collect();

@@ -51,7 +51,9 @@ impl World {
 
     /// Removes a process; its slot, if it still has one, gets another.
     pub fn end(&mut self, pid: u32) {
-        let Some(process) = self.processes.remove(&pid) else { return };
+        let Some(process) = self.processes.remove(&pid) else {
+            return;
+        };
         if self.slots[process.slot].runs == Some(pid) {
             self.buried(process.slot);
         }
@@ -82,7 +84,9 @@ impl World {
     fn double(&mut self) {
         let Some(pid) = self.any_process() else { return };
         let until = self.now + self.rng.pick(&[2_000, 40_000]);
-        let Some(process) = self.processes.get_mut(&pid) else { return };
+        let Some(process) = self.processes.get_mut(&pid) else {
+            return;
+        };
         let slot = process.slot;
         if self.slots[slot].runs != Some(pid) {
             return;
@@ -158,7 +162,12 @@ impl World {
         self.say(|| "all is healed".to_owned());
         self.healed = true;
         self.redis.down_until = 0;
-        let strays: Vec<u32> = self.processes.keys().copied().filter(|pid| !self.slots.iter().any(|slot| slot.runs == Some(*pid))).collect();
+        let strays: Vec<u32> = self
+            .processes
+            .keys()
+            .copied()
+            .filter(|pid| !self.slots.iter().any(|slot| slot.runs == Some(*pid)))
+            .collect();
         strays.into_iter().for_each(|pid| self.end(pid));
         for process in self.processes.values_mut() {
             process.frozen_until = 0;

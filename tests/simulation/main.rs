@@ -44,7 +44,13 @@ fn run(seed: u64) -> Seen {
         let ms = world.rng.between(0, 2_000);
         world.after(ms, Happening::Start(slot));
     }
-    for happening in [Happening::Expire, Happening::Workload, Happening::Fault, Happening::Monitor, Happening::Look] {
+    for happening in [
+        Happening::Expire,
+        Happening::Workload,
+        Happening::Fault,
+        Happening::Monitor,
+        Happening::Look,
+    ] {
         world.after(1, happening);
     }
     let mut heal_at = None;
@@ -79,7 +85,9 @@ fn run_all(seeds: impl Iterator<Item = u64>) {
     for seed in seeds {
         count += 1;
         match catch_unwind(|| run(seed)) {
-            Ok(seen) => seen.into_iter().for_each(|(what, times)| *total.entry(what).or_default() += times),
+            Ok(seen) => seen
+                .into_iter()
+                .for_each(|(what, times)| *total.entry(what).or_default() += times),
             Err(_) => {
                 eprintln!("seed {seed} fails: SIM_SEED={seed} SIM_TRACE=1 cargo test --test simulation");
                 failed.push(seed);

@@ -93,12 +93,17 @@ impl Membership {
 }
 
 fn named(topic: &Arc<str>, partitions: &BTreeSet<i32>) -> Vec<TopicPartition> {
-    partitions.iter().map(|partition| TopicPartition::new(topic.clone(), *partition)).collect()
+    partitions
+        .iter()
+        .map(|partition| TopicPartition::new(topic.clone(), *partition))
+        .collect()
 }
 
 impl World {
     pub fn heartbeat(&mut self, pid: Pid) {
-        let Some(mut process) = self.processes.remove(&pid) else { return };
+        let Some(mut process) = self.processes.remove(&pid) else {
+            return;
+        };
         let ms = if process.is_frozen(self.now) {
             process.frozen_until - self.now
         } else {
@@ -131,13 +136,17 @@ impl World {
             (_, Awaiting::Assign(_) | Awaiting::Unassign { .. }) => {}
             (Beat::Join, _) => {
                 member.rejoin = false;
-                self.kafka.group.join(&member.id, member.owned.clone(), now, &mut self.rng);
+                self.kafka
+                    .group
+                    .join(&member.id, member.owned.clone(), now, &mut self.rng);
             }
             (Beat::Sync { generation, assigned }, _) => member.synced(generation, &assigned, &topic),
             (Beat::Fine, _) if member.rejoin => {
                 member.rejoin = false;
                 self.kafka.group.prepare();
-                self.kafka.group.join(&member.id, member.owned.clone(), now, &mut self.rng);
+                self.kafka
+                    .group
+                    .join(&member.id, member.owned.clone(), now, &mut self.rng);
             }
             (Beat::Fine, _) => {}
         }

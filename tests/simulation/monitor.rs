@@ -36,7 +36,11 @@ impl World {
             });
             return;
         };
-        if watching.until.iter().any(|(at, end)| self.kafka.group_offset(at) < *end) {
+        if watching
+            .until
+            .iter()
+            .any(|(at, end)| self.kafka.group_offset(at) < *end)
+        {
             self.watching = Some(watching);
         } else if !watching.passed_on {
             let until = self.ends(TopicKind::RouterCommands);
@@ -61,6 +65,9 @@ impl World {
 
     fn ends(&self, kind: TopicKind) -> Vec<(TopicPartition, i64)> {
         let partitions = self.kafka.partitions_of(self.shared.topic(kind));
-        partitions.into_iter().map(|at| (at.clone(), self.kafka.log(&at).high())).collect()
+        partitions
+            .into_iter()
+            .map(|at| (at.clone(), self.kafka.log(&at).high()))
+            .collect()
     }
 }

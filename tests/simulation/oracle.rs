@@ -13,6 +13,7 @@ use chatroom_router::domain::record::{Key, Known, Record, View};
 use chatroom_router::domain::time::Instant;
 use chatroom_router::judging::{self, Facts, Judged, SettingsTable};
 use chatroom_router::kafka::{NewRecord, TopicPartition};
+use chatroom_router::protocol::sweep::Search;
 use chatroom_router::protocol::{Life, Partition, Report};
 use chatroom_router::state::codec;
 use chatroom_router::state::keys::RecordKey;
@@ -42,7 +43,9 @@ struct Here<'a>(&'a State);
 
 impl View for Here<'_> {
     fn get(&self, key: &Key) -> Known {
-        self.0.get(key).map_or(Known::Absent, |record| Known::Here(record.clone()))
+        self.0
+            .get(key)
+            .map_or(Known::Absent, |record| Known::Here(record.clone()))
     }
 }
 
@@ -118,12 +121,14 @@ impl Oracle {
                 assert!(twice.is_none(), "{at}: one key twice in a transaction");
             }
         }
-        let part = |(partition, (progress, offset, changes)): (Partition, (Option<Progress>, i64, BTreeMap<_, _>))| Part {
-            partition,
-            progress: progress.unwrap_or_else(|| panic!("partition {partition}: changes without a progress record")),
-            offset,
-            changes,
-        };
+        let part =
+            |(partition, (progress, offset, changes)): (Partition, (Option<Progress>, i64, BTreeMap<_, _>))| Part {
+                partition,
+                progress: progress
+                    .unwrap_or_else(|| panic!("partition {partition}: changes without a progress record")),
+                offset,
+                changes,
+            };
         parts.into_iter().map(part).collect()
     }
 
@@ -131,7 +136,12 @@ impl Oracle {
     pub fn committed(&mut self, kafka: &Kafka, txn: &Txn, table: &SettingsTable) {
         let parts = self.parts(txn);
         let changelog = self.shared.topic(TopicKind::RouterChangelog);
-        let mut actual: Vec<&NewRecord> = txn.records.iter().filter(|(at, ..)| at.topic != *changelog).map(|(.., record)| record).collect();
+        let mut actual: Vec<&NewRecord> = txn
+            .records
+            .iter()
+            .filter(|(at, ..)| at.topic != *changelog)
+            .map(|(.., record)| record)
+            .collect();
         assert!(!parts.is_empty() || actual.is_empty(), "outputs without progress");
         let mut total = 0;
         for part in parts {
@@ -142,7 +152,12 @@ impl Oracle {
             let mut rest = actual.iter();
             for (place, output) in expected.outputs.iter().enumerate() {
                 let found = rest.any(|actual| *actual == output);
-                assert!(found, "partition {}: output {place} is missing or out of order: {}", part.partition, shown(output));
+                assert!(
+                    found,
+                    "partition {}: output {place} is missing or out of order: {}",
+                    part.partition,
+                    shown(output)
+                );
             }
             let model = Model {
                 progress: part.progress,
@@ -157,10 +172,20 @@ impl Oracle {
             }
         }
         let shown: Vec<String> = actual.iter().map(|record| shown(record)).collect();
-        assert!(actual.is_empty(), "{total} outputs were due, and these were not:\n{}", shown.join("\n"));
+        assert!(
+            actual.is_empty(),
+            "{total} outputs were due, and these were not:\n{}",
+            shown.join("\n")
+        );
     }
 
-    fn judge(&self, kafka: &Kafka, txn: &Txn, part: &Part<'_>, (table, actual): (&SettingsTable, &[&NewRecord])) -> Expected {
+    fn judge(
+        &self,
+        kafka: &Kafka,
+        txn: &Txn,
+        part: &Part<'_>,
+        (table, actual): (&SettingsTable, &[&NewRecord]),
+    ) -> Expected {
         let facts = self.shared.facts(part.partition, part.progress.incarnation);
         let before = self.tasks.get(&part.partition);
         let mut expected = Expected {
@@ -173,7 +198,11 @@ impl Oracle {
         let fed = txn.insight.get(&part.partition).map_or(&[][..], Vec::as_slice);
         for fed in fed {
             match &**fed {
-                Fed::Record { record, wall, settings_stable } => {
+                Fed::Record {
+                    record,
+                    wall,
+                    settings_stable,
+                } => {
                     let at = record.at.topic_partition();
                     let from = before.map_or(0, |model| next_of(&model.progress, &at));
                     if !(from..next_of(&part.progress, &at)).contains(&record.at.offset) {
@@ -195,7 +224,9 @@ impl Oracle {
                     expected.take(judged);
                 }
                 Fed::Sweep { value, horizon } => {
-                    let Some(prepared) = judging::prepare_sweep(value, &facts, *horizon) else { continue };
+                    let Some(prepared) = judging::prepare_sweep(value, &facts, *horizon) else {
+                        continue;
+                    };
                     let judged = again(judging::judge(&prepared, &facts, &Here(&expected.state), table));
                     // It may not have been in this batch; the next record fires what it would have.
                     if judged.records.first().is_some_and(|first| actual.contains(&first)) {
@@ -209,7 +240,11 @@ impl Oracle {
     }
 
     fn is_poison(&self, record: &NewRecord) -> bool {
-        let topics = [TopicKind::RoutedMessages, TopicKind::UnroutedMessages, TopicKind::OutboundMessages];
+        let topics = [
+            TopicKind::RoutedMessages,
+            TopicKind::UnroutedMessages,
+            TopicKind::OutboundMessages,
+        ];
         let ours = topics.iter().any(|kind| *self.shared.topic(*kind) == record.topic);
         let value = record.value.as_deref().unwrap_or_default();
         ours && value.windows(POISON.len()).any(|part| part == POISON.as_bytes())
@@ -224,11 +259,24 @@ impl Oracle {
         let partition = part.partition;
         let before = self.tasks.get(&partition).map(|model| &model.progress);
         let sequence = before.map_or(0, |progress| progress.sequence);
-        assert_eq!(part.progress.sequence, sequence + 1, "partition {partition}: the sequence of its transactions");
+        assert_eq!(
+            part.progress.sequence,
+            sequence + 1,
+            "partition {partition}: the sequence of its transactions"
+        );
         if let Some(before) = before {
-            assert_eq!(part.progress.incarnation, before.incarnation, "partition {partition}: its incarnation");
-            assert!(part.progress.settings_next >= before.settings_next, "partition {partition}: older settings");
-            let kept = before.inputs.keys().all(|input| part.progress.inputs.contains_key(input));
+            assert_eq!(
+                part.progress.incarnation, before.incarnation,
+                "partition {partition}: its incarnation"
+            );
+            assert!(
+                part.progress.settings_next >= before.settings_next,
+                "partition {partition}: older settings"
+            );
+            let kept = before
+                .inputs
+                .keys()
+                .all(|input| part.progress.inputs.contains_key(input));
             assert!(kept, "partition {partition}: an input was forgotten");
         }
         let mut due = BTreeSet::new();
@@ -237,23 +285,46 @@ impl Oracle {
             let from = before.and_then(|before| before.next_of(input)).unwrap_or(0);
             assert!(position.next >= from, "{at} went back from {from} to {}", position.next);
             assert!(position.next <= kafka.log(&at).high(), "{at} is read beyond its end");
-            for (offset, slot) in kafka.log(&at).slots().filter(|(offset, _)| (from..position.next).contains(offset)) {
+            for (offset, slot) in kafka
+                .log(&at)
+                .slots()
+                .filter(|(offset, _)| (from..position.next).contains(offset))
+            {
                 let committed = kafka.is_committed(slot.txn);
-                assert!(slot.data.is_none() || committed.is_some(), "{at}@{offset} was passed over while undecided");
+                assert!(
+                    slot.data.is_none() || committed.is_some(),
+                    "{at}@{offset} was passed over while undecided"
+                );
                 if slot.data.is_some() && committed == Some(true) {
                     due.insert((at.clone(), offset));
                 }
             }
             let sent = txn.offsets.as_ref().and_then(|offsets| offsets.get(&at));
-            assert!(sent.is_none_or(|sent| *sent == position.next), "{at}: {sent:?} sent, {} written", position.next);
-            assert!(sent.is_some() || position.next == from, "{at}: moved without its offset");
+            assert!(
+                sent.is_none_or(|sent| *sent == position.next),
+                "{at}: {sent:?} sent, {} written",
+                position.next
+            );
+            assert!(
+                sent.is_some() || position.next == from,
+                "{at}: moved without its offset"
+            );
         }
         let lost: Vec<_> = due.difference(&expected.judged).collect();
         let extra: Vec<_> = expected.judged.difference(&due).collect();
-        assert!(lost.is_empty() && extra.is_empty(), "partition {partition}: lost {lost:?}, too many {extra:?}");
-        let offsets = txn.offsets.as_ref().unwrap_or_else(|| panic!("partition {partition}: a transaction without offsets"));
+        assert!(
+            lost.is_empty() && extra.is_empty(),
+            "partition {partition}: lost {lost:?}, too many {extra:?}"
+        );
+        let offsets = txn
+            .offsets
+            .as_ref()
+            .unwrap_or_else(|| panic!("partition {partition}: a transaction without offsets"));
         let own = TopicPartition::new(self.shared.topic(TopicKind::RouterCommands).clone(), partition);
-        assert!(offsets.contains_key(&own), "partition {partition}: a transaction without its offsets");
+        assert!(
+            offsets.contains_key(&own),
+            "partition {partition}: a transaction without its offsets"
+        );
     }
 
     fn check_changes(&self, part: &Part<'_>, expected: &Expected) {
@@ -267,7 +338,10 @@ impl Oracle {
             known.insert(record_key, key);
             let value = codec::encode(facts.format, key, record.map(|record| &**record));
             match part.changes.get(&record_key) {
-                Some(actual) => assert!(*actual == value.as_deref(), "partition {partition}: {key:?} is written otherwise"),
+                Some(actual) => assert!(
+                    *actual == value.as_deref(),
+                    "partition {partition}: {key:?} is written otherwise"
+                ),
                 None => {
                     let was = before.and_then(|model| model.state.get(key));
                     assert!(was == record, "partition {partition}: a change of {key:?} is missing");
@@ -275,19 +349,33 @@ impl Oracle {
             }
         }
         let stray: Vec<&RecordKey> = part.changes.keys().filter(|key| !known.contains_key(key)).collect();
-        assert!(stray.is_empty(), "partition {partition}: changes that nothing called for: {stray:?}");
+        assert!(
+            stray.is_empty(),
+            "partition {partition}: changes that nothing called for: {stray:?}"
+        );
     }
 
     /// A search for timers is asked for: not ahead of what was read.
     pub fn may_sweep(&self, process: &Process, life: Life, horizons: &[Instant]) {
-        let task = process.core.tasks().find(|task| task.life == life).expect("it asks for its timers");
-        let Some(horizon) = task.running().and_then(|running| running.sweep.searching) else { return };
+        let task = process
+            .core
+            .tasks()
+            .find(|task| task.life == life)
+            .expect("it asks for its timers");
+        let searching = task.running().and_then(|running| running.sweep.searching);
+        let Some(Search { horizon, .. }) = searching else {
+            return;
+        };
         let progress = self.tasks.get(&life.partition).map(|model| &model.progress);
         let decided = |at: &TopicPartition| progress?.inputs.get(&self.input(at))?.decided_to;
         let stream = task.inputs.iter().map(decided).min().flatten();
         let by_stream = stream.is_some_and(|stream| horizon <= stream.plus(-self.grace_ms));
         let by_clock = horizons.iter().any(|told| horizon <= *told);
-        assert!(by_stream || by_clock, "partition {}: a sweep ahead of its input, to {horizon:?}", life.partition);
+        assert!(
+            by_stream || by_clock,
+            "partition {}: a sweep ahead of its input, to {horizon:?}",
+            life.partition
+        );
     }
 }
 

@@ -5,7 +5,7 @@ use crate::world::{Happening, World};
 use chatroom_router::contract::TopicKind;
 use chatroom_router::index::{Applied, Batch, Generation};
 use chatroom_router::kafka::TopicPartition;
-use chatroom_router::protocol::{Action, Event, Life, Partition, Report};
+use chatroom_router::protocol::{Action, DueQuestion, Event, Life, Partition, Report};
 
 /// Settings that can't be read whole for so long are given up.
 const SETTINGS_MS: u64 = 15_000;
@@ -43,13 +43,14 @@ impl Process {
                 let ms = world.latency();
                 world.after(ms, Happening::Apply(self.pid, life, of, batch));
             }
-            Action::FindDue { life, of, cutoffs, limit } => {
-                world.oracle.may_sweep(self, life, &world.horizons);
+            Action::FindDue(question) => {
+                world.oracle.may_sweep(self, question.life, &world.horizons);
                 let ms = world.latency();
-                world.after(ms, Happening::FindDue(self.pid, life, of, cutoffs, limit));
+                world.after(ms, Happening::FindDue(self.pid, question));
             }
-            Action::SyncSettings => {
-                self.asking.waiting += 1;
+            Action::SweepForeign(_) => {}
+            Action::SyncSettings(number) => {
+                self.asking.waiting.push(number);
                 if !self.asking.busy {
                     self.asking.busy = true;
                     let ms = world.latency();
@@ -57,6 +58,7 @@ impl Process {
                 }
             }
             Action::Transaction(step) => return self.transact(step, world),
+            Action::Fail(why) => panic!("[{}] the program ends, and nothing called for it: {why}", self.pid),
             Action::Report(report) => self.reported(&report, world),
         }
         0
@@ -64,7 +66,10 @@ impl Process {
 
     fn reported(&self, report: &Report, world: &mut World) {
         if let Report::Stopped { partition, why } = report {
-            panic!("[{}] stopped partition {partition}, and nothing called for it: {why}", self.pid);
+            panic!(
+                "[{}] stopped partition {partition}, and nothing called for it: {why}",
+                self.pid
+            );
         }
         world.oracle.reported(report);
     }
@@ -127,7 +132,11 @@ impl World {
         let changelog = TopicPartition::new(self.shared.topic(TopicKind::RouterChangelog).clone(), partition);
         let high = self.kafka.log(&changelog).high();
         if let Some(marker) = self.redis.marker(partition) {
-            assert!(marker.offset <= high, "the index of {changelog} stands at {}, the log at {high}", marker.offset);
+            assert!(
+                marker.offset <= high,
+                "the index of {changelog} stands at {}, the log at {high}",
+                marker.offset
+            );
         }
         applied
     }
@@ -167,15 +176,19 @@ impl World {
     /// A script that was sent arrives even if its sender is dead by now.
     pub fn apply(&mut self, pid: Pid, life: Life, of: Generation, batch: Batch) {
         let applied = self.apply_flaky(life.partition, &of, &batch);
-        let ms = if applied.is_some() { self.latency() } else { self.rng.between(50, 2_000) };
+        let ms = if applied.is_some() {
+            self.latency()
+        } else {
+            self.rng.between(50, 2_000)
+        };
         self.after(ms, Happening::Mail(pid, Event::Applied(life, applied)));
     }
 
-    pub fn find_due(&mut self, pid: Pid, life: Life, of: Generation, (cutoffs, limit): (Vec<(Vec<u8>, i64)>, usize)) {
+    pub fn find_due(&mut self, pid: Pid, question: &DueQuestion) {
         let failed = self.index_is_down() || self.flaky();
-        let due = (!failed).then(|| self.redis.due_values(life.partition, &of, &cutoffs, limit));
+        let due = (!failed).then(|| self.redis.due_entries(question));
         let ms = self.latency();
-        self.after(ms, Happening::Mail(pid, Event::Due(life, due)));
+        self.after(ms, Happening::Mail(pid, Event::Due(question.life, due)));
     }
 
     /// How far the accepted settings can be read.
@@ -189,7 +202,9 @@ impl World {
         let at = TopicPartition::new(self.shared.topic(TopicKind::RouterSettings).clone(), 0);
         let (high, stable) = (self.kafka.log(&at).high(), self.kafka.log(&at).stable());
         let (now, failed) = (self.now, self.flaky());
-        let Some(process) = self.processes.get_mut(&pid) else { return };
+        let Some(process) = self.processes.get_mut(&pid) else {
+            return;
+        };
         if process.is_frozen(now) {
             let ms = process.frozen_until - now;
             return self.after(ms, Happening::SettingsThread(pid));
@@ -203,11 +218,11 @@ impl World {
             asking.round = Some((questions, target, until));
             return self.after(20, Happening::SettingsThread(pid));
         }
-        asking.busy = asking.waiting > 0;
+        asking.busy = !asking.waiting.is_empty();
         let busy = asking.busy;
         let table = (stable >= target && !failed).then(|| self.table(stable));
-        for _ in 0..questions {
-            self.mail(pid, Event::Settings(table.clone()));
+        for number in questions {
+            self.mail(pid, Event::Settings(number, table.clone()));
         }
         if busy {
             let ms = self.latency();

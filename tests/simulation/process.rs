@@ -50,10 +50,10 @@ pub struct Producer {
 /// The thread that reads the settings.
 #[derive(Default)]
 pub struct Asking {
-    pub waiting: usize,
+    pub waiting: Vec<u64>,
     pub busy: bool,
     /// Questions of the round under way, the offset to reach, and until when.
-    pub round: Option<(usize, i64, u64)>,
+    pub round: Option<(Vec<u64>, i64, u64)>,
 }
 
 pub struct Process {
@@ -141,7 +141,10 @@ impl Process {
         match event {
             Event::Record(record) => {
                 let partition = record.at.partition.rem_euclid(self.partitions);
-                let task = self.core.tasks().find(|task| task.life.partition == partition && !task.closing)?;
+                let task = self
+                    .core
+                    .tasks()
+                    .find(|task| task.life.partition == partition && !task.closing)?;
                 let expected = task.running()?.collected.get(&record.at.topic_partition())?;
                 let fed = Fed::Record {
                     record: record.clone(),
@@ -152,12 +155,12 @@ impl Process {
             }
             Event::Due(life, Some(Read::Found { value, .. })) => {
                 let task = self.core.tasks().find(|task| task.life == *life && !task.closing)?;
-                let horizon = task.running()?.sweep.searching?;
+                let horizon = task.running()?.sweep.searching?.horizon;
                 let fed = |value: &Vec<u8>| Fed::Sweep {
                     value: value.clone(),
                     horizon,
                 };
-                Some((life.partition, life.epoch, value.iter().map(fed).collect()))
+                Some((life.partition, life.epoch, value.values.iter().map(fed).collect()))
             }
             _ => None,
         }
@@ -168,14 +171,17 @@ impl Process {
         let mut insight = Insight::new();
         for task in self.core.tasks() {
             let Some(running) = task.running() else { continue };
-            let Some((epoch, fed)) = self.fed.get_mut(&task.life.partition) else { continue };
+            let Some((epoch, fed)) = self.fed.get_mut(&task.life.partition) else {
+                continue;
+            };
             if *epoch != task.life.epoch {
                 continue;
             }
             let done = |fed: &Rc<Fed>| match &**fed {
-                Fed::Record { record, .. } => {
-                    running.positions.get(&record.at.topic_partition()).is_some_and(|next| record.at.offset < *next)
-                }
+                Fed::Record { record, .. } => running
+                    .positions
+                    .get(&record.at.topic_partition())
+                    .is_some_and(|next| record.at.offset < *next),
                 Fed::Sweep { .. } => false,
             };
             if let Some(last) = fed.iter().rposition(done) {
@@ -252,7 +258,12 @@ impl Process {
             if self.member.told.front().is_some() && world.rng.chance(700) {
                 break;
             }
-            let ready: Vec<&TopicPartition> = self.flows.iter().filter(|(_, flow)| !flow.paused).map(|(at, _)| at).collect();
+            let ready: Vec<&TopicPartition> = self
+                .flows
+                .iter()
+                .filter(|(_, flow)| !flow.paused)
+                .map(|(at, _)| at)
+                .collect();
             if ready.is_empty() {
                 break;
             }
@@ -292,13 +303,18 @@ impl Process {
 
 impl World {
     pub fn turn(&mut self, pid: Pid) {
-        let Some(mut process) = self.processes.remove(&pid) else { return };
+        let Some(mut process) = self.processes.remove(&pid) else {
+            return;
+        };
         if process.is_frozen(self.now) {
             let ms = process.frozen_until - self.now;
             self.processes.insert(pid, process);
             return self.after(ms, Happening::Turn(pid));
         }
-        if process.draining_until.is_some_and(|until| until <= self.now || process.is_done()) {
+        if process
+            .draining_until
+            .is_some_and(|until| until <= self.now || process.is_done())
+        {
             return self.leave(process);
         }
         let ms = process.turn(self);
@@ -343,7 +359,11 @@ impl World {
         self.slots[slot].runs = None;
         if !self.slots[slot].starting {
             self.slots[slot].starting = true;
-            let ms = if self.healed { 10 } else { self.rng.pick(&[20, 500, 5_000, 40_000]) };
+            let ms = if self.healed {
+                10
+            } else {
+                self.rng.pick(&[20, 500, 5_000, 40_000])
+            };
             self.after(ms, Happening::Start(slot));
         }
     }

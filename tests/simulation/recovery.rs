@@ -11,12 +11,18 @@ use chatroom_router::state::progress::Progress;
 impl World {
     pub fn recovery(&mut self, pid: Pid, life: Life, question: RecoveryQuestion) {
         let now = self.now;
-        let Some(process) = self.processes.get(&pid) else { return };
+        let Some(process) = self.processes.get(&pid) else {
+            return;
+        };
         if process.is_frozen(now) {
             let ms = process.frozen_until - now;
             return self.after(ms, Happening::Recovery(pid, life, question));
         }
-        let answer = if self.flaky() { away("nobody answers") } else { self.answer(life, question) };
+        let answer = if self.flaky() {
+            away("nobody answers")
+        } else {
+            self.answer(life, question)
+        };
         let ms = self.latency();
         self.after(ms, Happening::Mail(pid, Event::Recovered(life, answer)));
     }
@@ -34,13 +40,19 @@ impl World {
             },
             RecoveryQuestion::LastProgress { changelog, high, .. } => self.last_progress(&changelog, high),
             RecoveryQuestion::Replay { changelog, from, to } => self.replay(&changelog, from, to),
-            RecoveryQuestion::Marker | RecoveryQuestion::Begin(_) | RecoveryQuestion::Apply { .. } if self.index_is_down() => {
+            RecoveryQuestion::Marker | RecoveryQuestion::Begin(_) | RecoveryQuestion::Apply { .. }
+                if self.index_is_down() =>
+            {
                 away("the index is away")
             }
             RecoveryQuestion::Marker => RecoveryAnswer::Marker(self.redis.marker(life.partition)),
             RecoveryQuestion::Begin(begin) => {
                 let begun = self.redis.begin(life.partition, &begin);
-                if self.flaky() { away("no reply") } else { RecoveryAnswer::Begun(begun) }
+                if self.flaky() {
+                    away("no reply")
+                } else {
+                    RecoveryAnswer::Begun(begun)
+                }
             }
             RecoveryQuestion::Apply { of, batch } => {
                 let applied = self.apply_flaky(life.partition, &of, &batch);
@@ -56,7 +68,10 @@ impl World {
                 Met::Record(offset, data) => {
                     from = offset + 1;
                     if data.key.as_deref() == Some(RecordKey::PROGRESS.as_bytes()) {
-                        last = data.value.as_deref().map(|value| Progress::decode(value).expect("we wrote it"));
+                        last = data
+                            .value
+                            .as_deref()
+                            .map(|value| Progress::decode(value).expect("we wrote it"));
                     }
                 }
                 Met::End(end) if end < high => return away("an open transaction"),

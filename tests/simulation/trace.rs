@@ -18,7 +18,10 @@ pub fn event(event: &Event) -> String {
         Event::Recovered(life, RecoveryAnswer::Replayed { records, next }) => {
             format!("{life:?} replayed {} to {next}", records.len())
         }
-        Event::Settings(table) => format!("settings {:?}", table.as_ref().map(|table| table.next_offset())),
+        Event::Settings(number, table) => format!(
+            "settings {number} {:?}",
+            table.as_ref().map(|table| table.next_offset())
+        ),
         other => short(format!("{other:?}")),
     }
 }
@@ -27,7 +30,9 @@ pub fn action(action: &Action) -> String {
     match action {
         Action::Transaction(TransactionStep::Produce(records)) => format!("produce {} records", records.len()),
         Action::Apply { life, batch, .. } => format!("apply {life:?} {}..{}", batch.from, batch.to),
-        Action::Recover(life, RecoveryQuestion::Apply { batch, .. }) => format!("restore {life:?} {}..{}", batch.from, batch.to),
+        Action::Recover(life, RecoveryQuestion::Apply { batch, .. }) => {
+            format!("restore {life:?} {}..{}", batch.from, batch.to)
+        }
         other => short(format!("{other:?}")),
     }
 }

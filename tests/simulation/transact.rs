@@ -76,7 +76,9 @@ impl Process {
         let many = world.rng.between(1, 12);
         for _ in 0..many {
             let place = self.producer.offsets.len();
-            let Some(record) = self.producer.records.get(place) else { break };
+            let Some(record) = self.producer.records.get(place) else {
+                break;
+            };
             if is_poison(record, world) {
                 self.producer.suspect = true;
                 return match world.rng.chance(500) {
@@ -103,7 +105,9 @@ impl Process {
             }
         }
         if world.flaky() {
-            return self.tell(TransactionAnswer::MustAbort("a record was not delivered in time".to_owned()));
+            return self.tell(TransactionAnswer::MustAbort(
+                "a record was not delivered in time".to_owned(),
+            ));
         }
         if self.producer.offsets.len() < self.producer.records.len() {
             return self.again(TransactionStep::Flush, world.rng.between(0, 3));
@@ -118,7 +122,9 @@ impl Process {
             return self.tell(lost("no transaction is open"));
         }
         if self.member.id.is_empty() || self.member.generation < 0 {
-            return self.tell(TransactionAnswer::MustAbort("the consumer is no member of its group".to_owned()));
+            return self.tell(TransactionAnswer::MustAbort(
+                "the consumer is no member of its group".to_owned(),
+            ));
         }
         if world.flaky() {
             return self.tell(TransactionAnswer::MustAbort("the offsets were not taken".to_owned()));
@@ -158,7 +164,11 @@ impl Process {
                 world.after(ms, late);
                 return self.tell(lost("the outcome is unknown"));
             }
-            2 if commit => return self.tell(TransactionAnswer::MustAbort("it can't be committed any more".to_owned())),
+            2 if commit => {
+                return self.tell(TransactionAnswer::MustAbort(
+                    "it can't be committed any more".to_owned(),
+                ));
+            }
             // Slow: asked again, and both requests arrive.
             3 => {
                 self.producer.suspect = true;
@@ -168,13 +178,21 @@ impl Process {
             4 if !self.producer.again => {
                 self.producer.again = true;
                 self.producer.suspect = true;
-                let step = if commit { TransactionStep::Commit } else { TransactionStep::Abort };
+                let step = if commit {
+                    TransactionStep::Commit
+                } else {
+                    TransactionStep::Abort
+                };
                 return self.again(step, world.rng.between(10, 14_000));
             }
             _ => {}
         }
         self.producer.again = false;
-        let ended = if self.producer.touched { world.kafka.coordinator.end(&id, epoch, commit) } else { Ok(None) };
+        let ended = if self.producer.touched {
+            world.kafka.coordinator.end(&id, epoch, commit)
+        } else {
+            Ok(None)
+        };
         match ended {
             Ok(Some(_)) => world.decided(&id),
             Ok(None) => {}
@@ -184,7 +202,11 @@ impl Process {
             return self.tell(lost("the outcome is unknown"));
         }
         self.producer.handle = Handle::Idle;
-        self.tell(if commit { TransactionAnswer::Committed } else { TransactionAnswer::Aborted });
+        self.tell(if commit {
+            TransactionAnswer::Committed
+        } else {
+            TransactionAnswer::Aborted
+        });
         world.rng.between(0, 3)
     }
 }
@@ -195,7 +217,11 @@ fn lost(why: &str) -> TransactionAnswer {
 
 /// Brokers take no output that holds this text. Dead letters, which hold it too, they take.
 pub fn is_poison(record: &NewRecord, world: &World) -> bool {
-    let topics = [TopicKind::RoutedMessages, TopicKind::UnroutedMessages, TopicKind::OutboundMessages];
+    let topics = [
+        TopicKind::RoutedMessages,
+        TopicKind::UnroutedMessages,
+        TopicKind::OutboundMessages,
+    ];
     let ours = topics.iter().any(|kind| *world.shared.topic(*kind) == record.topic);
     let value = record.value.as_deref().unwrap_or_default();
     ours && value.windows(POISON.len()).any(|part| part == POISON.as_bytes())

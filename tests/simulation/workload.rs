@@ -58,7 +58,11 @@ impl Workload {
         if rng.chance(100) && !self.earlier.is_empty() {
             return self.earlier[rng.place(self.earlier.len())].clone();
         }
-        let org = if rng.chance(20) { "nobody" } else { ORGS[rng.place(ORGS.len())] };
+        let org = if rng.chance(20) {
+            "nobody"
+        } else {
+            ORGS[rng.place(ORGS.len())]
+        };
         let written = match rng.below(100) {
             0..40 => self.inbound(org, rng, now),
             40..60 => self.upsert(org, rng, now),
@@ -135,7 +139,12 @@ impl Workload {
 
     fn change(&self, rng: &mut Rng) -> Written {
         let (org, id) = self.chatroom(rng);
-        let kind = rng.pick(&["chatroom.activate", "chatroom.activate", "chatroom.deactivate", "chatroom.expire"]);
+        let kind = rng.pick(&[
+            "chatroom.activate",
+            "chatroom.activate",
+            "chatroom.deactivate",
+            "chatroom.expire",
+        ]);
         let value = json!({"type": kind, "request_id": self.request(), "org_id": org, "chatroom_id": id});
         written(TopicKind::CrmChanges, format!("{org}:{id}"), value)
     }
@@ -194,7 +203,11 @@ impl World {
         let count = self.kafka.counts.get(&topic).copied().unwrap_or(1);
         let astray = self.rng.chance(150);
         let by_key = i32::from(murmur2_slot(written.key.as_bytes())) % count;
-        let partition = if astray { self.rng.below(count as u64) as i32 } else { by_key };
+        let partition = if astray {
+            self.rng.below(count as u64) as i32
+        } else {
+            by_key
+        };
         // Most are fresh, some late, a few later than a sweep waits.
         let late = match self.rng.below(100) {
             0..70 => 0,
@@ -208,7 +221,11 @@ impl World {
             timestamp: wall - late as i64,
         });
         let at = TopicPartition::new(topic, partition);
-        let foreign = self.rng.chance(40).then(|| self.rng.chance(600)).map(|commit| (self.kafka.coordinator.foreign(commit), commit));
+        let foreign = self
+            .rng
+            .chance(40)
+            .then(|| self.rng.chance(600))
+            .map(|commit| (self.kafka.coordinator.foreign(commit), commit));
         self.kafka.log_mut(&at).append(data, foreign.map(|(no, _)| no));
         if let Some((no, commit)) = foreign {
             let ms = self.rng.between(1, 3_000);
@@ -225,7 +242,8 @@ impl World {
             let cursor = self.workload.cursors.entry(at.clone()).or_default();
             while let Met::Record(offset, data) = self.kafka.log(&at).read(*cursor, i64::MAX) {
                 *cursor = offset + 1;
-                let value: Value = serde_json::from_slice(data.value.as_deref().unwrap_or_default()).expect("we wrote it");
+                let value: Value =
+                    serde_json::from_slice(data.value.as_deref().unwrap_or_default()).expect("we wrote it");
                 let id = value["chatroom"]["chatroom_id"].as_str().map(str::to_owned);
                 let org = value["org_id"].as_str().unwrap_or_default().to_owned();
                 self.workload.chatrooms.extend(id.map(|id| (org, id)));

@@ -15,7 +15,7 @@ use chatroom_router::domain::time::Instant;
 use chatroom_router::index::{Batch, Generation};
 use chatroom_router::judging::SettingsTable;
 use chatroom_router::kafka::TopicPartition;
-use chatroom_router::protocol::{Event, Life, Now, Partition, RecoveryQuestion};
+use chatroom_router::protocol::{DueQuestion, Event, Life, Now, Partition, RecoveryQuestion};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub enum Happening {
     Apply(Pid, Life, Generation, Batch),
     /// One for whose reply nobody waits any more.
     LateApply(Partition, Generation, Batch),
-    FindDue(Pid, Life, Generation, Vec<(Vec<u8>, i64)>, usize),
+    FindDue(Pid, DueQuestion),
     SettingsThread(Pid),
     /// A marker lands.
     Land(String, TxnNo, Place),
@@ -158,7 +158,9 @@ impl World {
 
     /// Lets the next thing happen. False: nothing is left.
     pub fn step(&mut self) -> bool {
-        let Some(Reverse((at, number))) = self.queue.pop() else { return false };
+        let Some(Reverse((at, number))) = self.queue.pop() else {
+            return false;
+        };
         self.now = at;
         if let Some(happening) = self.happenings.remove(&number) {
             self.happen(happening);
@@ -176,7 +178,7 @@ impl World {
             Happening::LateApply(partition, of, batch) => {
                 self.apply_now(partition, &of, &batch);
             }
-            Happening::FindDue(pid, life, of, cutoffs, limit) => self.find_due(pid, life, of, (cutoffs, limit)),
+            Happening::FindDue(pid, question) => self.find_due(pid, &question),
             Happening::SettingsThread(pid) => self.settings_thread(pid),
             Happening::Land(id, no, place) => {
                 if self.kafka.coordinator.current(&id).is_some_and(|txn| txn.no == no) {
@@ -201,12 +203,20 @@ impl World {
 
     /// A transaction of that id was just decided: the checks look at it, and its markers go out.
     pub fn decided(&mut self, id: &str) {
-        let txn = self.kafka.coordinator.current(id).unwrap_or_else(|| panic!("{id} decided nothing"));
+        let txn = self
+            .kafka
+            .coordinator
+            .current(id)
+            .unwrap_or_else(|| panic!("{id} decided nothing"));
         let no = txn.no;
         if self.kafka.coordinator.outcome(no) == Some(true) {
             let next = self.oracle.settings_named_by(txn);
             let table = self.table(next);
-            let txn = self.kafka.coordinator.current(id).unwrap_or_else(|| panic!("{id} decided nothing"));
+            let txn = self
+                .kafka
+                .coordinator
+                .current(id)
+                .unwrap_or_else(|| panic!("{id} decided nothing"));
             self.oracle.committed(&self.kafka, txn, &table);
         }
         for place in self.kafka.coordinator.landing(id) {

@@ -77,7 +77,11 @@ impl Coordinator {
 
     /// The open transaction of that epoch, begun if there is none.
     pub fn open(&mut self, id: &str, epoch: i32, now_ms: u64, insight: &Insight) -> Result<&mut Txn, Refusal> {
-        let held = self.ids.get_mut(id).filter(|held| held.epoch == epoch).ok_or(Refusal::Fenced)?;
+        let held = self
+            .ids
+            .get_mut(id)
+            .filter(|held| held.epoch == epoch)
+            .ok_or(Refusal::Fenced)?;
         if held.current.as_ref().is_some_and(|txn| txn.state != State::Ongoing) {
             return Err(Refusal::Busy);
         }
@@ -99,7 +103,11 @@ impl Coordinator {
 
     /// EndTxn. Ok(Some): decided now.
     pub fn end(&mut self, id: &str, epoch: i32, commit: bool) -> Result<Option<TxnNo>, Refusal> {
-        let held = self.ids.get(id).filter(|held| held.epoch == epoch).ok_or(Refusal::Fenced)?;
+        let held = self
+            .ids
+            .get(id)
+            .filter(|held| held.epoch == epoch)
+            .ok_or(Refusal::Fenced)?;
         match (held.current.as_ref().map(|txn| txn.state), held.last) {
             (Some(State::Ongoing), _) => Ok(self.decide(id, commit)),
             (Some(State::Decided(decided)), _) | (None, Some(decided)) if decided == commit => Ok(None),
@@ -118,8 +126,17 @@ impl Coordinator {
 
     /// Transactions that have been open for too long are aborted, and their producers fenced.
     pub fn expire(&mut self, before_ms: u64) -> Vec<(String, TxnNo)> {
-        let old = |held: &Held| held.current.as_ref().is_some_and(|txn| txn.state == State::Ongoing && txn.began_ms < before_ms);
-        let ids: Vec<String> = self.ids.iter().filter(|(_, held)| old(held)).map(|(id, _)| id.clone()).collect();
+        let old = |held: &Held| {
+            held.current
+                .as_ref()
+                .is_some_and(|txn| txn.state == State::Ongoing && txn.began_ms < before_ms)
+        };
+        let ids: Vec<String> = self
+            .ids
+            .iter()
+            .filter(|(_, held)| old(held))
+            .map(|(id, _)| id.clone())
+            .collect();
         let mut expired = Vec::new();
         for id in ids {
             if let Some(held) = self.ids.get_mut(&id) {
@@ -149,7 +166,11 @@ impl Coordinator {
         let txn = held.current.as_mut()?;
         let State::Decided(commit) = txn.state else { return None };
         txn.landing.retain(|known| known != place);
-        let offsets = if *place == Place::Offsets && commit { txn.offsets.take() } else { None };
+        let offsets = if *place == Place::Offsets && commit {
+            txn.offsets.take()
+        } else {
+            None
+        };
         if *place == Place::Offsets {
             txn.offsets = None;
         }

@@ -30,7 +30,10 @@ pub enum Beat {
     /// A rebalance has begun: join again.
     Join,
     /// A generation that the member has not synced with: this is its assignment.
-    Sync { generation: i32, assigned: BTreeSet<i32> },
+    Sync {
+        generation: i32,
+        assigned: BTreeSet<i32>,
+    },
     Fine,
 }
 
@@ -89,7 +92,9 @@ impl Group {
     }
 
     pub fn beat(&mut self, id: &str, generation: i32, now_ms: u64) -> Beat {
-        let Some(member) = self.members.get_mut(id) else { return Beat::Unknown };
+        let Some(member) = self.members.get_mut(id) else {
+            return Beat::Unknown;
+        };
         member.heard_ms = now_ms;
         if self.preparing {
             return if member.joined { Beat::Fine } else { Beat::Join };
@@ -113,7 +118,12 @@ impl Group {
     /// Expels those that were not heard of.
     pub fn expire(&mut self, now_ms: u64, rng: &mut Rng) {
         let silent = |member: &Member| member.heard_ms + SESSION_MS < now_ms;
-        let gone: Vec<String> = self.members.iter().filter(|(_, member)| silent(member)).map(|(id, _)| id.clone()).collect();
+        let gone: Vec<String> = self
+            .members
+            .iter()
+            .filter(|(_, member)| silent(member))
+            .map(|(id, _)| id.clone())
+            .collect();
         gone.iter().for_each(|id| self.leave(id, rng));
     }
 
@@ -136,7 +146,11 @@ impl Group {
             .collect();
         for (id, member) in &mut self.members {
             let free = |partition: &i32| owners.get(partition).is_none_or(|owner| owner == id);
-            member.assigned = targets.iter().filter(|(partition, to)| *to == id && free(partition)).map(|(at, _)| *at).collect();
+            member.assigned = targets
+                .iter()
+                .filter(|(partition, to)| *to == id && free(partition))
+                .map(|(at, _)| *at)
+                .collect();
         }
     }
 

@@ -56,7 +56,11 @@ impl Log {
         self.open.remove(&txn);
         self.ended.insert(txn, commit);
         let txn = Some(txn);
-        self.slots.push(Slot { data: None, txn, gone: false });
+        self.slots.push(Slot {
+            data: None,
+            txn,
+            gone: false,
+        });
     }
 
     /// The offset after the last record or marker.
@@ -83,7 +87,10 @@ impl Log {
     }
 
     pub fn slots(&self) -> impl DoubleEndedIterator<Item = (i64, &Slot)> {
-        self.slots.iter().enumerate().map(|(offset, slot)| (offset as i64, slot))
+        self.slots
+            .iter()
+            .enumerate()
+            .map(|(offset, slot)| (offset as i64, slot))
     }
 
     /// Keeps the last committed record of each key, and the very last; tombstones go too once they are old enough. Nothing
@@ -94,7 +101,12 @@ impl Log {
         for offset in 0..end.max(0) {
             let slot = &self.slots[offset as usize];
             let committed = slot.txn.is_none_or(|txn| self.ended.get(&txn) == Some(&true));
-            if let Some(key) = slot.data.as_ref().filter(|_| committed).and_then(|data| data.key.clone()) {
+            if let Some(key) = slot
+                .data
+                .as_ref()
+                .filter(|_| committed)
+                .and_then(|data| data.key.clone())
+            {
                 latest.insert(key, offset);
             }
         }

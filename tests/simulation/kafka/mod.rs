@@ -47,7 +47,9 @@ impl Kafka {
     pub fn create(&mut self, topic: &Arc<str>, count: i32) {
         self.counts.insert(topic.clone(), count);
         for partition in 0..count {
-            self.logs.entry(TopicPartition::new(topic.clone(), partition)).or_default();
+            self.logs
+                .entry(TopicPartition::new(topic.clone(), partition))
+                .or_default();
         }
     }
 
@@ -61,18 +63,28 @@ impl Kafka {
 
     pub fn partitions_of(&self, topic: &Arc<str>) -> Vec<TopicPartition> {
         let count = self.counts.get(topic).copied().unwrap_or(0);
-        (0..count).map(|partition| TopicPartition::new(topic.clone(), partition)).collect()
+        (0..count)
+            .map(|partition| TopicPartition::new(topic.clone(), partition))
+            .collect()
     }
 
     fn partition_of(&self, record: &NewRecord) -> i32 {
-        let count = self.counts.get(&record.topic).copied().unwrap_or_else(|| panic!("there is no {}", record.topic));
-        record.partition.unwrap_or_else(|| i32::from(murmur2_slot(record.key.as_deref().unwrap_or_default())) % count)
+        let count = self
+            .counts
+            .get(&record.topic)
+            .copied()
+            .unwrap_or_else(|| panic!("there is no {}", record.topic));
+        record
+            .partition
+            .unwrap_or_else(|| i32::from(murmur2_slot(record.key.as_deref().unwrap_or_default())) % count)
     }
 
     /// Appends a record within the producer's transaction.
     pub fn produce(&mut self, producer: &Producer<'_>, record: &NewRecord, now: (u64, i64)) -> Result<i64, Refusal> {
         let at = TopicPartition::new(record.topic.clone(), self.partition_of(record));
-        let txn = self.coordinator.open(producer.id, producer.epoch, now.0, producer.insight)?;
+        let txn = self
+            .coordinator
+            .open(producer.id, producer.epoch, now.0, producer.insight)?;
         let data = Data {
             key: record.key.clone(),
             value: record.value.clone(),
@@ -94,7 +106,9 @@ impl Kafka {
         offsets: &[(TopicPartition, i64)],
         now_ms: u64,
     ) -> Result<(), Refusal> {
-        let txn = self.coordinator.open(producer.id, producer.epoch, now_ms, producer.insight)?;
+        let txn = self
+            .coordinator
+            .open(producer.id, producer.epoch, now_ms, producer.insight)?;
         let sent = txn.offsets.get_or_insert_default();
         if !self.group.admits(member.0, member.1) {
             return Err(Refusal::Group);
@@ -105,7 +119,9 @@ impl Kafka {
 
     /// The marker of the id's decided transaction lands there.
     pub fn land(&mut self, id: &str, place: &Place) {
-        let Some((no, State::Decided(commit))) = self.coordinator.current(id).map(|txn| (txn.no, txn.state)) else { return };
+        let Some((no, State::Decided(commit))) = self.coordinator.current(id).map(|txn| (txn.no, txn.state)) else {
+            return;
+        };
         if let Place::Log(at) = place {
             self.log_mut(at).land(no, commit);
         }
