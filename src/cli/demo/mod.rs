@@ -7,6 +7,7 @@ mod show;
 mod step;
 mod story;
 
+use super::now;
 use super::output::Out;
 use crate::app::{App, Backend};
 use crate::config::{Config, Environment, load};
@@ -148,7 +149,7 @@ fn watch(
     out: &mut Out<'_>,
 ) -> Result<(), Failure> {
     let started = Instant::now();
-    let story = story::story(play::now());
+    let story = story::story(now());
     let steps = story.len();
     let rows = Rows::new();
     if !out.is_json() {
