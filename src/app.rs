@@ -241,7 +241,7 @@ impl App {
     }
 }
 
-type Running = JoinHandle<Result<(), String>>;
+type Running = JoinHandle<Result<(), Failure>>;
 
 fn start(number: usize, worker: Worker, trigger: Trigger) -> Result<Running, Failure> {
     let thread = std::thread::Builder::new().name(format!("worker-{number}"));
@@ -268,7 +268,7 @@ fn ended(workers: Vec<Running>) -> Result<(), Failure> {
     for worker in workers {
         match worker.join() {
             Ok(Ok(())) => {}
-            Ok(Err(why)) => failed = Err(Failure::new(Exit::Unreachable, why)),
+            Ok(Err(failure)) => failed = Err(failure),
             Err(_) => {
                 failed = Err(Failure::new(
                     Exit::Internal,

@@ -348,6 +348,20 @@ fn k1_a_result_names_the_settings_it_was_judged_by() {
 }
 
 #[test]
+fn no_record_of_a_phone_is_judged_before_an_earlier_one_though_the_org_is_unknown() {
+    for line in ["@3 deactivate #2", "@3 affiliate p1 w1", "@3 upsert A p1"] {
+        let mut script = Script::new("", "");
+        script.lines(&["@1 upsert A p1", "@2 chatroom A w1", "@9 upsert A p1", "@9 put none"]);
+        let told = script.line(line);
+        let decided_at = told.iter().find_map(|effect| match &effect.what {
+            Consequence::Result(result) => Some(result.decided_at),
+            _ => None,
+        });
+        assert_eq!(decided_at, Some(day(9.0)), "{line}");
+    }
+}
+
+#[test]
 fn k2_a_repeat_goes_to_the_home_of_its_chatroom() {
     let mut script = Script::new("", "");
     script.lines(&["@1 upsert A p1", "@2 chatroom A w1 id=x", "@3 upsert A p2"]);
