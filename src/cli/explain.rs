@@ -20,8 +20,17 @@ use clap::Args;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  chatroom-router explain acme +919812345678 +12025550100
+  chatroom-router explain acme 919812345678 12025550100 --at 2026-11-22T07:00:00Z
+  chatroom-router explain acme +919812345678 +12025550100 --output json
+
+By the same rules as any message, with the timers that would be due by then. Nothing is sent, nothing changes.";
+
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
+    /// The org's id.
     #[arg(value_parser = OrgId::parse)]
     pub org: OrgId,
     /// The customer's phone, as a message would bring it.

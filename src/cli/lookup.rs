@@ -18,6 +18,14 @@ use crate::inspect::{Found, Inspector};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  chatroom-router lookup phone acme +919812345678
+  chatroom-router lookup contact acme L-17
+  chatroom-router lookup chatroom acme da9-6df27029-4744-5a3b-9c51-7dcf02a7aa90 --output json
+
+Nothing known under it is exit code 65. It reads the index, and says up to when that is applied.";
+
 #[derive(Debug, Subcommand)]
 pub enum LookupCommand {
     /// All that an org knows under a phone.
@@ -30,6 +38,7 @@ pub enum LookupCommand {
 
 #[derive(Debug, Args)]
 pub struct Subject {
+    /// The org's id.
     #[arg(value_parser = OrgId::parse)]
     pub org: OrgId,
     /// The phone, the chatroom's id, or the contact's in the CRM.

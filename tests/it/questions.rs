@@ -19,6 +19,11 @@ fn one_lead(name: &str) -> (Org, String) {
     (org, room)
 }
 
+/// As people read it.
+fn read(org: &Org, arguments: &[&str]) -> String {
+    String::from_utf8(org.world().command(arguments).stdout).expect("text")
+}
+
 #[test]
 fn a_lookup_finds_the_same_by_phone_chatroom_and_contact() {
     let (org, room) = one_lead("lookup");
@@ -32,6 +37,10 @@ fn a_lookup_finds_the_same_by_phone_chatroom_and_contact() {
         assert_eq!(found["contacts"][0]["crm_id"], "L-1");
         assert_eq!(found["chatrooms"][0]["status"], "ACTIVE");
         assert!(found["applied_until"].is_string(), "{found}");
+    }
+    let table = read(&org, &["lookup", "phone", &org.id, PHONE]);
+    for word in [PHONE, "L-1", room.as_str(), "ACTIVE", "The index is applied up to "] {
+        assert!(table.contains(word), "{word} is not in\n{table}");
     }
     let (code, found) = ask(&org, &["lookup", "contact", &org.id, "L-2"]);
     assert_eq!((code, &found["phone"]), (Some(65), &Value::Null));
@@ -51,6 +60,15 @@ fn an_explanation_says_what_then_happens_and_changes_nothing() {
         (&explained["chatroom_id"], &explained["rule"]),
         (&json!(room), &json!("I2"))
     );
+    let table = read(&org, &["explain", &org.id, PHONE, W1]);
+    for word in [
+        "REACTIVATED by rule I2",
+        "CHATROOM_ACTIVATED",
+        "DEACTIVATED",
+        "Judged on the index as applied up to ",
+    ] {
+        assert!(table.contains(word), "{word} is not in\n{table}");
+    }
     assert_eq!(explained["events"][0]["type"], "CHATROOM_ACTIVATED");
     let routed = org.receive(PHONE, W1);
     assert_eq!(routed.value["route"]["rule"], explained["rule"]);

@@ -27,6 +27,14 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 use tokio::runtime::{Handle, Runtime};
 
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  chatroom-router demo
+  chatroom-router demo --once && echo \"every message went where the rules say\"
+  chatroom-router demo --once --output json     each step with the records that went in and came out
+
+Its settings are its own; only log.level, log.format and admin.listen are taken from the environment.";
+
 #[derive(Debug, Args)]
 pub struct DemoArgs {
     /// End after the script, with exit code 0 only if every message went where the script says, else 65.
