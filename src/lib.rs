@@ -34,6 +34,7 @@ pub mod domain;
 pub mod failure;
 pub mod health;
 pub mod index;
+pub mod inspect;
 pub mod instance;
 pub mod judging;
 pub mod kafka;

@@ -5,6 +5,7 @@
 mod faults;
 mod harness;
 mod model;
+mod questions;
 mod rules;
 mod scenario;
 mod verify;
