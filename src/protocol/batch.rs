@@ -20,7 +20,8 @@ pub struct Part {
     state_key: StateKey,
     pub set: WorkingSet,
     pub positions: BTreeMap<TopicPartition, i64>,
-    pub consumed: Vec<(TopicPartition, Instant)>,
+    /// The greatest decision time consumed of each input.
+    pub consumed: BTreeMap<TopicPartition, Instant>,
     /// The item that changed a record last, to name it if the record is refused.
     writers: HashMap<RecordKey, usize>,
     /// What the changelog gets, once folded: the changed records and, last, the progress record.
@@ -219,7 +220,7 @@ impl Part {
             state_key: running.facts.state_key,
             set: WorkingSet::new(running.facts.format, running.facts.state_key),
             positions: running.positions.clone(),
-            consumed: Vec::new(),
+            consumed: BTreeMap::new(),
             writers: HashMap::new(),
             changes: Vec::new(),
             progress: None,
@@ -255,7 +256,8 @@ impl Part {
                 folded.tally.settled.insert(at.topic_partition(), timestamp);
             }
             self.positions.insert(at.topic_partition(), at.offset + 1);
-            self.consumed.push((at.topic_partition(), prepared.decided_at()));
+            let decided_to = self.consumed.entry(at.topic_partition()).or_insert(Instant(i64::MIN));
+            *decided_to = (*decided_to).max(prepared.decided_at());
         }
     }
 

@@ -133,6 +133,12 @@ impl Core {
         !matches!(self.stage, Stage::Idle)
     }
 
+    /// Whether no batch is under way, and the next has room.
+    #[must_use]
+    pub fn is_collecting(&self) -> bool {
+        matches!(self.stage, Stage::Idle) && !self.pending.is_enough(&self.config)
+    }
+
     /// How long a poll may wait before the batch that is collected must go.
     #[must_use]
     pub fn patience_ms(&self) -> u64 {

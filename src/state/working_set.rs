@@ -9,7 +9,7 @@ use super::overlay::{Change, Overlay, Ticking};
 use super::wire::{DecodeError, Format};
 use crate::domain::effect::Effect;
 use crate::domain::record::{Judgement, Key, Known, Record, View};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// What is known of one key.
@@ -57,14 +57,18 @@ impl WorkingSet {
     #[must_use]
     pub fn look_up(&mut self, keys: &[Key], overlay: &Overlay, cache: &Cache) -> Vec<(Key, RecordKey)> {
         let mut misses: Vec<(Key, RecordKey)> = Vec::new();
+        let mut missed = HashSet::new();
         for key in keys {
-            if self.slots.contains_key(key) || misses.iter().any(|(missed, _)| missed == key) {
+            if self.slots.contains_key(key) || missed.contains(key) {
                 continue;
             }
             let record_key = self.state_key.record_key(key);
             match overlay.get(&record_key).or_else(|| cache.get(&record_key)) {
                 Some(record) => self.found(key.clone(), record.as_ref()),
-                None => misses.push((key.clone(), record_key)),
+                None => {
+                    missed.insert(key);
+                    misses.push((key.clone(), record_key));
+                }
             }
         }
         misses

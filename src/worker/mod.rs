@@ -117,7 +117,7 @@ impl Worker {
             }
             let waiting = self.core.is_waiting() || self.core.is_recovering();
             self.take_mail(if waiting { ANSWER_WAIT } else { Duration::ZERO });
-            self.poll(if waiting { Duration::ZERO } else { self.patience() });
+            self.collect(if waiting { Duration::ZERO } else { self.patience() });
             self.handle(Event::Tick);
             self.parts.watch.turned(self.core.overlay_bytes());
         }
@@ -143,9 +143,17 @@ impl Worker {
         }
     }
 
-    fn poll(&mut self, wait: Duration) {
+    /// Takes what is there. While there is more, and a batch has room for it, it is not put off: so batches grow with a backlog.
+    fn collect(&mut self, wait: Duration) {
+        let mut taken = self.poll(wait);
+        while taken == DRAIN && self.core.is_collecting() {
+            taken = self.poll(Duration::ZERO);
+        }
+    }
+
+    fn poll(&mut self, wait: Duration) -> usize {
         let mut found = std::mem::take(&mut self.found);
-        self.consumer.drain(DRAIN, wait, &mut found);
+        let taken = self.consumer.drain(DRAIN, wait, &mut found);
         for polled in found.drain(..) {
             match polled {
                 Polled::Record(record) => self.handle(Event::Record(record)),
@@ -156,6 +164,7 @@ impl Worker {
             }
         }
         self.found = found;
+        taken
     }
 
     fn fault(&mut self, fault: Fault) {
