@@ -28,6 +28,7 @@ use crate::telemetry::watch::Watch;
 use crate::worker::settings::Settings;
 use crate::worker::{Parts, Worker, mailbox};
 use secrecy::ExposeSecret;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -79,19 +80,20 @@ impl App {
         })
     }
 
-    /// Answers probes and scrapes until the router has ended.
-    pub async fn serve_admin(&self, level: LevelHandle, until: Shutdown) -> Result<(), Failure> {
+    /// Answers probes and scrapes until the router has ended. Gives back where, unless it is off.
+    pub async fn serve_admin(&self, level: LevelHandle, until: Shutdown) -> Result<Option<SocketAddr>, Failure> {
         let Some(listen) = &self.config.admin.listen else {
-            return Ok(());
+            return Ok(None);
         };
         let listener = admin::bind(listen).await?;
+        let address = listener.address().ok();
         let admin = Admin {
             health: self.health.clone(),
             metrics: self.metrics.clone(),
             level,
         };
         tokio::spawn(listener.serve(admin, until.wished()));
-        Ok(())
+        Ok(address)
     }
 
     /// Runs until the end is wished for and all is drained. Blocks; to be called beside the runtime, not on it.
@@ -239,7 +241,7 @@ impl App {
     }
 }
 
-type Running = JoinHandle<Result<(), String>>;
+type Running = JoinHandle<Result<(), Failure>>;
 
 fn start(number: usize, worker: Worker, trigger: Trigger) -> Result<Running, Failure> {
     let thread = std::thread::Builder::new().name(format!("worker-{number}"));
@@ -266,7 +268,7 @@ fn ended(workers: Vec<Running>) -> Result<(), Failure> {
     for worker in workers {
         match worker.join() {
             Ok(Ok(())) => {}
-            Ok(Err(why)) => failed = Err(Failure::new(Exit::Unreachable, why)),
+            Ok(Err(failure)) => failed = Err(failure),
             Err(_) => {
                 failed = Err(Failure::new(
                     Exit::Internal,

@@ -275,13 +275,16 @@ impl Consumer {
             && list.count() > 0
             && Instant::now() < deadline
         {
-            if self.pending == Pending::Unassign {
-                let answered = self.client().incremental_unassign(&list);
-                self.pending = Pending::Nothing;
-                if let Err(error) = answered {
-                    tracing::warn!(%error, "kafka_close_unassign_failed");
-                    break;
-                }
+            // The group waits for an answer to either: another member may be leaving at the same time.
+            let answered = match self.pending {
+                Pending::Unassign => self.client().incremental_unassign(&list),
+                Pending::Assign => self.client().incremental_assign(&TopicPartitionList::new()),
+                Pending::Nothing => Ok(()),
+            };
+            self.pending = Pending::Nothing;
+            if let Err(error) = answered {
+                tracing::warn!(%error, "kafka_close_answer_failed");
+                break;
             }
             self.poll(Duration::from_millis(50));
         }

@@ -26,6 +26,8 @@ pub struct Part {
     /// What the changelog gets, once folded: the changed records and, last, the progress record.
     pub changes: Vec<Change>,
     pub progress: Option<Progress>,
+    /// The positions are to be committed even if they are the same as before.
+    keep: bool,
 }
 
 pub struct Batch {
@@ -139,6 +141,10 @@ impl Batch {
                     part.positions.insert(at.topic_partition(), at.offset);
                     continue;
                 }
+                Item::Keep(_) => {
+                    part.keep = true;
+                    continue;
+                }
                 Item::Swept { .. } => continue,
                 Item::Record(_, prepared) | Item::Sweep(_, prepared) => match self.given_up.get(&place) {
                     Some(why) => Ok(judging::give_up(prepared, &running.facts, why)),
@@ -183,7 +189,7 @@ impl Batch {
             let Some(task) = tasks.get(partition) else { continue };
             let Some(running) = task.running() else { continue };
             part.changes = part.set.changes();
-            if part.changes.is_empty() && part.positions == running.positions {
+            if part.changes.is_empty() && part.positions == running.positions && !part.keep {
                 continue;
             }
             let progress = part.progress(running, settings);
@@ -210,6 +216,7 @@ impl Part {
             writers: HashMap::new(),
             changes: Vec::new(),
             progress: None,
+            keep: false,
         }
     }
 
@@ -219,6 +226,7 @@ impl Part {
         self.writers.clear();
         self.changes.clear();
         self.progress = None;
+        self.keep = false;
         if let Some(running) = tasks.get(&self.life.partition).and_then(Task::running) {
             self.positions.clone_from(&running.positions);
         }

@@ -14,6 +14,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
+/// An idle task commits its positions again after so long.
+const KEEP_MS: u64 = 12 * 3_600 * 1_000;
+
 /// What a worker is told once.
 pub struct Config {
     pub commands_topic: Arc<str>,
@@ -250,6 +253,21 @@ impl Core {
         self.actions.extend(again);
         if !self.draining {
             self.search_due();
+            self.keep_offsets();
+        }
+    }
+
+    /// Offsets of topics that a group doesn't subscribe to expire (`offsets.retention.minutes`, 7 days) unless they are committed
+    /// again; and the clock's horizon stands still without them.
+    fn keep_offsets(&mut self) {
+        let now_ms = self.now.steady_ms;
+        for task in self.tasks.values_mut().filter(|task| !task.closing) {
+            let life = task.life;
+            let Some(running) = task.running_mut() else { continue };
+            if now_ms.saturating_sub(running.kept_ms) >= KEEP_MS {
+                running.kept_ms = now_ms;
+                self.pending.push(Item::Keep(life), now_ms);
+            }
         }
     }
 

@@ -108,6 +108,8 @@ pub enum Action {
     /// Builds of this partition's index that nobody reads any more may be given back.
     SweepForeign(Partition),
     Transaction(TransactionStep),
+    /// The program must end: the sentence says what to change.
+    Fail(String),
     /// Something an operator should know of: said once, in a sentence.
     Report(Report),
 }

@@ -13,6 +13,8 @@ pub enum Item {
     Record(Life, Box<Prepared>),
     /// The input stands at its end, beyond control records: moves the position.
     Reached(Life, Position),
+    /// Commit where the task stands, though nothing moved: Kafka forgets offsets that nobody commits.
+    Keep(Life),
     /// Timers of one entry that may be due.
     Sweep(Life, Box<Prepared>),
     /// All that a page of the search found stands before this; `whole` if no page follows.
@@ -26,14 +28,18 @@ impl Item {
     #[must_use]
     pub fn life(&self) -> Life {
         match self {
-            Self::Record(life, _) | Self::Reached(life, _) | Self::Sweep(life, _) | Self::Swept { life, .. } => *life,
+            Self::Record(life, _)
+            | Self::Reached(life, _)
+            | Self::Keep(life)
+            | Self::Sweep(life, _)
+            | Self::Swept { life, .. } => *life,
         }
     }
 
     pub(super) fn prepared(&self) -> Option<&Prepared> {
         match self {
             Self::Record(_, prepared) | Self::Sweep(_, prepared) => Some(prepared),
-            Self::Reached(..) | Self::Swept { .. } => None,
+            Self::Reached(..) | Self::Keep(_) | Self::Swept { .. } => None,
         }
     }
 

@@ -36,6 +36,8 @@ pub enum Next {
     Ask(RecoveryQuestion),
     Run(Box<Running>),
     Stop(String),
+    /// The state is not for this program: nothing of it may run.
+    Unfit(String),
     /// Asked again later.
     Wait,
 }
@@ -102,12 +104,10 @@ impl Recovering {
                 })
             }
             RecoveryAnswer::LastProgress(progress) => {
-                match progress.as_ref().map(|found| around.settings.accepts(found)) {
-                    Some(Err(why)) => Next::Stop(why),
-                    _ => {
-                        self.progress = progress;
-                        Next::Ask(RecoveryQuestion::Marker)
-                    }
+                self.progress = progress;
+                match self.progress.as_ref().map(|found| around.settings.accepts(found)) {
+                    Some(Err(why)) => Next::Unfit(why),
+                    _ => Next::Ask(RecoveryQuestion::Marker),
                 }
             }
             RecoveryAnswer::Marker(marker) => {
@@ -128,19 +128,24 @@ impl Recovering {
                 self.apply(records, next, around)
             }
             RecoveryAnswer::Applied(Applied::Applied | Applied::Already) => {
-                let mut replayed = 0;
-                if let RecoveryQuestion::Apply { batch, .. } = &self.asked {
-                    self.applied_to = batch.to;
-                    replayed = batch.changes.len() as u64;
-                }
-                let remaining = self.high - self.applied_to;
-                actions.push(Action::Report(Report::RestoreProgress {
-                    partition,
-                    remaining,
-                    replayed,
-                }));
+                actions.push(Action::Report(self.applied(partition)));
                 self.replay(changelog, inputs, around)
             }
+        }
+    }
+
+    /// The index took the piece that was asked for last.
+    fn applied(&mut self, partition: i32) -> Report {
+        let mut replayed = 0;
+        if let RecoveryQuestion::Apply { batch, .. } = &self.asked {
+            self.applied_to = batch.to;
+            replayed = batch.changes.len() as u64;
+        }
+        let remaining = self.high - self.applied_to;
+        Report::RestoreProgress {
+            partition,
+            remaining,
+            replayed,
         }
     }
 
@@ -258,6 +263,7 @@ impl Recovering {
             cache: Cache::new(around.settings.cache_entries),
             applying: None,
             apply_retry: Retry::default(),
+            kept_ms: around.steady_ms,
         }))
     }
 }

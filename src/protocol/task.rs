@@ -45,6 +45,8 @@ pub struct Running {
     pub applying: Option<i64>,
     pub apply_retry: Retry,
     pub sweep: super::sweep::Sweeper,
+    /// When the positions were committed last, as far as this life knows.
+    pub kept_ms: u64,
 }
 
 impl Task {
@@ -96,6 +98,10 @@ impl Task {
                 actions.push(Action::Recover(self.life, question));
             }
             Next::Wait => {}
+            Next::Unfit(why) => {
+                self.phase = Phase::Stopped;
+                actions.push(Action::Fail(why));
+            }
             Next::Stop(why) => {
                 self.phase = Phase::Stopped;
                 actions.push(Action::Report(Report::Stopped {

@@ -313,6 +313,7 @@ impl Core {
                 continue;
             };
             running.progress = progress.clone();
+            running.kept_ms = self.now.steady_ms;
             let changes = committed.into_iter().zip(part.changes.iter().cloned()).collect();
             if running.overlay.commit(to, changes).is_err() {
                 astray.push(*partition);

@@ -6,6 +6,7 @@ mod perform;
 pub mod recovery;
 pub mod settings;
 
+use crate::failure::{Exit, Failure};
 use crate::index::Index;
 use crate::kafka::{Consumer, Fault, Polled, Settings as KafkaSettings, Transaction, Transactions};
 use crate::protocol::core::Config;
@@ -56,7 +57,7 @@ pub struct Worker {
     recovery: recovery::Recovery,
     started: Instant,
     found: Vec<Polled>,
-    failed: Option<String>,
+    failed: Option<Failure>,
 }
 
 impl Worker {
@@ -85,16 +86,14 @@ impl Worker {
     }
 
     /// Runs until all is drained after a stop, or until nothing can work any more: the sentence says why.
-    pub fn run(mut self) -> Result<(), String> {
+    pub fn run(mut self) -> Result<(), Failure> {
         while !matches!(self.producer, Producer::Idle(_)) && !self.parts.shutdown.is_wished() && self.failed.is_none() {
             self.open_producer();
             self.take_mail(Duration::ZERO);
             self.parts.watch.turned(self.core.overlay_bytes());
         }
         if self.failed.is_none() && !self.parts.shutdown.is_wished() {
-            self.consumer
-                .subscribe(&self.parts.commands_topic)
-                .map_err(|error| error.to_string())?;
+            self.consumer.subscribe(&self.parts.commands_topic)?;
         }
         let deadline = self.turn();
         self.consumer.close(deadline.left().max(Duration::from_secs(1)));
@@ -163,7 +162,7 @@ impl Worker {
         self.parts.watch.kafka_fault(&fault);
         match fault {
             Fault::OffsetOutOfRange { at, .. } => self.handle(Event::OutOfRange(at)),
-            Fault::Fatal { .. } => self.failed = Some(fault.to_string()),
+            Fault::Fatal { .. } => self.failed = Some(Failure::new(Exit::Unreachable, fault.to_string())),
             _ => {}
         }
     }

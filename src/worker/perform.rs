@@ -2,6 +2,7 @@
 //! asked here too, but applied in the background.
 
 use super::{Producer, Worker};
+use crate::failure::{Exit, Failure};
 use crate::kafka::transaction::Blame;
 use crate::kafka::{Ending, Kind, NewRecord, TopicPartition, Transactions, TxnError};
 use crate::protocol::{Action, Event, TransactionAnswer, TransactionStep};
@@ -68,6 +69,10 @@ impl Worker {
                 None
             }
             Action::Transaction(step) => self.transact(step).map(Event::Transaction),
+            Action::Fail(why) => {
+                self.failed = Some(Failure::new(Exit::BadConfig, why));
+                None
+            }
             Action::Report(report) => {
                 self.parts.watch.report(&report);
                 None
@@ -77,7 +82,8 @@ impl Worker {
 
     /// The group can't go on without our answer, and the client didn't take it: only a new consumer helps.
     fn no_answer(&mut self, error: &crate::kafka::Error) -> Event {
-        self.failed = Some(format!("the client took no answer to a rebalance: {error}"));
+        let why = format!("the client took no answer to a rebalance: {error}");
+        self.failed = Some(Failure::new(Exit::Internal, why));
         Event::Tick
     }
 
@@ -128,7 +134,9 @@ impl Worker {
                 self.replace_at = None;
                 self.handle(Event::Transaction(TransactionAnswer::Replaced));
             }
-            Err(error) if error.kind() == Kind::Fatal => self.failed = Some(error.to_string()),
+            Err(error) if error.kind() == Kind::Fatal => {
+                self.failed = Some(Failure::new(Exit::Unreachable, error.to_string()))
+            }
             Err(error) => {
                 self.parts.watch.kafka_unavailable(&error.to_string());
                 self.replace_at = Some(Instant::now() + OPEN_AGAIN);

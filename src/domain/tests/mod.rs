@@ -4,6 +4,7 @@ mod archive;
 mod cases;
 mod commands;
 mod details;
+mod failures;
 pub mod harness;
 mod homes;
 mod invariants;

@@ -129,7 +129,7 @@ impl Generator {
                 .get(&(round.org, phone.to_owned()))
                 .cloned()
                 .unwrap_or_default();
-            match self.dice.pick(&heard).filter(|_| self.counter % 3 == 0) {
+            match self.dice.pick(&heard).filter(|_| self.counter.is_multiple_of(3)) {
                 Some(repeat) => values.push(repeat.clone()),
                 None => values.push(self.message(round, phone)),
             }
@@ -146,7 +146,7 @@ impl Generator {
             self.waba_phone()
         };
         let kind = if self.dice.one_in(8) { "system" } else { "text" };
-        let age = [MINUTE * 0, MINUTE * 0, HOUR, HOUR * 30][self.dice.roll(4)];
+        let age = [MINUTE, MINUTE, HOUR, HOUR * 30][self.dice.roll(4)];
         let message = json!({
             "waba_phone": waba_phone, "from": phone, "message_id": id, "sent_at": (round.at - age).to_string(),
             "message": {"type": kind, kind: {"body": format!("Message {id}")}},

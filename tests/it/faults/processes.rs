@@ -16,7 +16,7 @@ fn three_processes_publish_what_the_model_says() {
     });
     let mut stream = Stream::start(&world);
     stream.play_yesterday(&mut world, 40, |_, _| {});
-    stream.to_today(&world, 40);
+    stream.turn_to_today(&world, 40);
     stream.play(&mut world, 40, |_, _| {});
     stream.finish(&mut world);
 }
@@ -45,9 +45,9 @@ fn processes_that_are_killed_lose_nothing_and_repeat_nothing() {
         }
     };
     let mut stream = Stream::start(&world);
-    stream.play_yesterday(&mut world, 12, strike);
-    stream.to_today(&world, 12);
-    stream.play(&mut world, 12, strike);
+    stream.play_yesterday(&mut world, 8, strike);
+    stream.turn_to_today(&world, 8);
+    stream.play(&mut world, 8, strike);
     world.await_ready();
     stream.finish(&mut world);
 }
@@ -61,7 +61,7 @@ fn a_process_that_stood_still_is_fenced() {
     });
     let mut stream = Stream::start(&world);
     stream.play_yesterday(&mut world, 5, |_, _| {});
-    stream.to_today(&world, 10);
+    stream.turn_to_today(&world, 10);
     stream.play(&mut world, 10, |round, world| match round {
         // Longer than the session's time: the other takes over, and this one wakes up in another generation.
         3 => world.signal(0, "STOP"),
@@ -82,7 +82,7 @@ fn processes_come_and_go() {
         ..Plan::new("scale")
     });
     let mut stream = Stream::start(&world);
-    stream.to_today(&world, 15);
+    stream.turn_to_today(&world, 15);
     stream.play(&mut world, 15, |round, world| match round {
         3 => assert_eq!(world.terminate(1), Some(0), "a drain ends well"),
         7 => world.launch(1),
@@ -107,7 +107,7 @@ fn inputs_may_have_any_number_of_partitions() {
     });
     let mut stream = Stream::start(&world);
     stream.play_yesterday(&mut world, 20, |_, _| {});
-    stream.to_today(&world, 20);
+    stream.turn_to_today(&world, 20);
     stream.play(&mut world, 20, |_, _| {});
     stream.finish(&mut world);
 }

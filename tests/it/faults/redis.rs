@@ -25,7 +25,7 @@ fn a_flushed_redis_is_built_again() {
     };
     let mut stream = Stream::start(&world);
     stream.play_yesterday(&mut world, 12, strike);
-    stream.to_today(&world, 12);
+    stream.turn_to_today(&world, 12);
     stream.play(&mut world, 12, strike);
     stream.finish(&mut world);
 }
@@ -46,7 +46,7 @@ fn a_redis_that_went_away_is_waited_for() {
     };
     let mut stream = Stream::start(&world);
     stream.play_yesterday(&mut world, 8, strike);
-    stream.to_today(&world, 8);
+    stream.turn_to_today(&world, 8);
     stream.play(&mut world, 8, strike);
     world.await_ready();
     stream.finish(&mut world);
@@ -60,7 +60,7 @@ fn redis_and_a_process_may_go_at_once() {
         ..Plan::new("both")
     });
     let mut stream = Stream::start(&world);
-    stream.to_today(&world, 9);
+    stream.turn_to_today(&world, 9);
     stream.play(&mut world, 9, |round, world| {
         if round % 3 == 1 {
             world.kill(round % 2);

@@ -60,7 +60,7 @@ impl Stream {
 
     /// From yesterday to today, by settings under which all of yesterday is due at once or within minutes. From here on
     /// rounds run a little ahead of the clock, so that no sweep can be ahead of them.
-    pub fn to_today(&mut self, world: &World, rounds: usize) {
+    pub fn turn_to_today(&mut self, world: &World, rounds: usize) {
         for days in [1, 30, 1] {
             self.put_days(world, days);
         }

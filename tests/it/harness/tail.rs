@@ -194,8 +194,10 @@ fn record(message: &BorrowedMessage) -> Record {
     }
 }
 
-/// The name in the contracts of a topic of ours.
+/// The name in the contracts of a topic of ours, whose prefix ends in a dash.
 fn logical(topic: &str) -> &'static str {
-    let known = OUTPUTS.iter().find(|name| topic.ends_with(**name));
+    let known = OUTPUTS
+        .iter()
+        .find(|name| topic.strip_suffix(**name).is_some_and(|prefix| prefix.ends_with('-')));
     known.unwrap_or_else(|| panic!("{topic} is no output"))
 }

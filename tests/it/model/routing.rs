@@ -119,7 +119,7 @@ impl Org {
             let room = self.entry(phone).room_mut(&chosen.id);
             room.last_message = Some(room.last_message.map_or(sent_at, |old| old.max(sent_at)));
         }
-        let auto_reply = (reason == "EXPIRED").then(|| self.auto_reply(message, phone, &chosen, at, outs));
+        let auto_reply = (reason == "EXPIRED").then(|| self.auto_reply(message, phone, &chosen, outs));
         let status = self.entry(phone).room(&chosen.id).status;
         let listed: Vec<Value> = candidates.iter().take(20).map(candidate).collect();
         let route = json!({"reason": reason, "rule": rule, "candidates": listed, "auto_reply": auto_reply});
@@ -166,19 +166,13 @@ impl Org {
     }
 
     /// What becomes of the auto-reply (I7), in words of the routed message.
-    fn auto_reply(
-        &mut self,
-        message: &Value,
-        phone: &str,
-        room: &Room,
-        at: Timestamp,
-        outs: &mut Vec<Out>,
-    ) -> &'static str {
+    fn auto_reply(&mut self, message: &Value, phone: &str, room: &Room, outs: &mut Vec<Out>) -> &'static str {
         let settings = self.settings.clone().unwrap_or_default();
         let reply = &settings["expired_auto_reply"];
         let sent_at = instant(&message["sent_at"]).expect("required");
-        let hour = at.as_second().div_euclid(3600);
         let entry = self.entry(phone);
+        let at = entry.last;
+        let hour = at.as_second().div_euclid(3600);
         let sent = entry.replies.entry(hour).or_default();
         if message["message"]["type"] == "system" {
             return "NOT_A_PERSON";

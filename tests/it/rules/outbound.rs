@@ -18,9 +18,9 @@ fn o1_an_active_chatroom_sends_in_order(org: &Org) {
     org.at(long_ago());
     org.contact("L-1", PHONE);
     let room = org.room("L-1", W1);
+    let limit = (long_ago() + DAY).to_string();
     let say = |number: usize| {
         let body = json!({"type": "text", "text": {"body": format!("{number}")}});
-        let limit = (long_ago() + DAY).to_string();
         org.start(json!({"chatroom_id": room, "message": body, "requested_by": "agent-7", "not_after": limit}))
     };
     let requests: Vec<String> = (0..20).map(say).collect();
@@ -38,7 +38,7 @@ fn o1_an_active_chatroom_sends_in_order(org: &Org) {
         &sent[0].value,
         json!({
             "chatroom_id": room, "waba_phone": W1, "to": PHONE, "origin": "AGENT", "in_reply_to": null, "requested_by": "agent-7",
-            "not_after": (long_ago() + DAY).to_string(), "message": {"type": "text", "text": {"body": "0"}},
+            "not_after": limit, "message": {"type": "text", "text": {"body": "0"}},
         }),
     );
 }

@@ -28,6 +28,7 @@ scenarios! {
         i11_an_id_is_forgotten_in_time;
     program:
         i10_names_the_version_of_the_settings,
+        i11_repeats_are_counted,
 }
 
 fn room(org: &Org) -> String {
@@ -411,4 +412,26 @@ fn i11_an_id_is_forgotten_in_time(org: &Org) {
         .filter(|record| record.text("message_id") == "wamid.same")
         .count();
     assert_eq!(same, 2);
+}
+
+fn i11_repeats_are_counted(org: &Org) {
+    let room = room(org);
+    let before = duplicates(org);
+    for _ in 0..4 {
+        let (repeat, _) = org.inbound(message(PHONE, W1).id("wamid.same"));
+        org.send(&repeat);
+    }
+    has(&org.routed(PHONE, W1), json!({"chatroom_id": room}));
+    // Other scenarios repeat messages too.
+    assert!(duplicates(org) >= before + 3.0);
+}
+
+fn duplicates(org: &Org) -> f64 {
+    let text = org.world().metrics(0);
+    let lines = text
+        .lines()
+        .filter(|line| line.starts_with("chatroom_router_duplicates_total{"));
+    lines
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+        .sum()
 }
