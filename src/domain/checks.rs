@@ -50,13 +50,14 @@ pub fn free_pair(entry: &Entry, waba_phone: Phone, owner: &Owner, own: Option<Ch
 }
 
 /// R3, the strict flag: no other contact's chatroom is ACTIVE on another WABA phone. One that is no longer registered
-/// counts too, since what the customer writes elsewhere would still go there (I1).
+/// counts too, since what the customer writes elsewhere would still go there (I1). Of several the latest is named.
 pub fn strict(entry: &Entry, create: &CreateChatroom) -> Result<(), Refusal> {
     let stands = |chatroom: &&Chatroom| {
         let of_another = chatroom.crm_id().is_some_and(|crm_id| *crm_id != create.crm_id);
         of_another && chatroom.is_active() && chatroom.waba_phone != create.waba_phone
     };
-    match entry.chatrooms.iter().find(stands) {
+    let in_the_way = entry.chatrooms.iter().filter(stands);
+    match in_the_way.max_by(|a, b| a.cmp_latest(b)) {
         Some(chatroom) if create.strict => Err(Refusal::by_chatroom(Code::ChatroomConflict, chatroom)),
         _ => Ok(()),
     }

@@ -22,12 +22,14 @@ const MAX_CANDIDATES: usize = 20;
 pub fn inbound(draft: &mut Draft, inbound: &Inbound) -> Result<(), Needs> {
     let key = inbound.key();
     let mut entry = timers::open_entry(draft, &inbound.org, &key)?;
-    if let Sender::Phone(phone) = inbound.from {
-        entry.spelling = Some(phone.spelled);
-    }
     let shelf = Shelf::messages(&key);
     let first = shelf.recall(draft, &entry.messages, inbound.message)?;
-    match first.map(|known| known.outcome) {
+    let first = first.map(|known| known.outcome);
+    // A repeat of what was routed has no effect, so it is not how the phone was received last (P2).
+    if let (Sender::Phone(phone), None | Some(Outcome::Unrouted)) = (&inbound.from, first) {
+        entry.spelling = Some(phone.spelled);
+    }
+    match first {
         None => {
             let outcome = judge_new(draft, &mut entry, inbound);
             shelf.remember(draft, &mut entry.messages, inbound.message, outcome)?;
