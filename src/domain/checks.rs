@@ -49,12 +49,13 @@ pub fn free_pair(entry: &Entry, waba_phone: Phone, owner: &Owner, own: Option<Ch
     }
 }
 
-/// R3, the strict flag: no other contact's chatroom is ACTIVE on another WABA phone. One that is no longer registered
-/// counts too, since what the customer writes elsewhere would still go there (I1). Of several the latest is named.
-pub fn strict(entry: &Entry, create: &CreateChatroom) -> Result<(), Refusal> {
+/// R3, the strict flag: no other contact's chatroom is ACTIVE on another WABA phone of the org. A number that is no longer
+/// registered is none. Of several the latest is named.
+pub fn strict(entry: &Entry, content: &Content, create: &CreateChatroom) -> Result<(), Refusal> {
     let stands = |chatroom: &&Chatroom| {
         let of_another = chatroom.crm_id().is_some_and(|crm_id| *crm_id != create.crm_id);
-        of_another && chatroom.is_active() && chatroom.waba_phone != create.waba_phone
+        let elsewhere = chatroom.waba_phone != create.waba_phone && content.registers(chatroom.waba_phone);
+        of_another && chatroom.is_active() && elsewhere
     };
     let in_the_way = entry.chatrooms.iter().filter(stands);
     match in_the_way.max_by(|a, b| a.cmp_latest(b)) {

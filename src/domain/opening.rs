@@ -100,7 +100,7 @@ fn place(draft: &Draft, create: &CreateChatroom, entry: &Entry) -> Result<Place,
     if let Some(id) = opened_before.or(existing) {
         return Ok(Place::Has(id));
     }
-    checks::strict(entry, create)?;
+    checks::strict(entry, content, create)?;
     let waba_phone = checks::open_on(entry, content, create)?;
     checks::room_for_chatroom(entry)?;
     Ok(Place::On(waba_phone))
