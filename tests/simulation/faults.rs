@@ -142,8 +142,7 @@ impl World {
         let pids: Vec<u32> = self.processes.keys().copied().collect();
         for pid in pids {
             let ms = self.rng.between(1, 5_000);
-            let counts = self.counts();
-            self.after(ms, Happening::Mail(pid, counts));
+            self.after(ms, Happening::Counts(pid));
         }
     }
 

@@ -28,6 +28,8 @@ pub enum Happening {
     /// A question of recovery is asked and answered.
     Recovery(Pid, Life, RecoveryQuestion),
     Mail(Pid, Event),
+    /// It looks at the numbers of partitions.
+    Counts(Pid),
     /// A script reaches the index; `pid` waits for its reply.
     Apply(Pid, Life, Generation, Batch),
     /// One for whose reply nobody waits any more.
@@ -172,6 +174,7 @@ impl World {
             Happening::Heartbeat(pid) => self.heartbeat(pid),
             Happening::Recovery(pid, life, question) => self.recovery(pid, life, question),
             Happening::Mail(pid, event) => self.mail(pid, event),
+            Happening::Counts(pid) => self.mail(pid, self.counts()),
             Happening::Apply(pid, life, of, batch) => self.apply(pid, life, of, batch),
             Happening::LateApply(partition, of, batch) => {
                 self.apply_now(partition, &of, &batch);

@@ -82,6 +82,11 @@ impl Log {
         Met::End(end.max(from))
     }
 
+    /// Whether compaction took what stood there.
+    pub fn is_gone(&self, offset: i64) -> bool {
+        self.slots[offset as usize].gone
+    }
+
     pub fn slots(&self) -> impl DoubleEndedIterator<Item = (i64, &Slot)> {
         self.slots.iter().enumerate().map(|(offset, slot)| (offset as i64, slot))
     }
