@@ -45,8 +45,8 @@ test-fast: prerequisites ## The tests that need no services
 	cargo test $(CARGO_FLAGS) $(PURE_TESTS) $(ARGS)
 
 .PHONY: bench
-bench: prerequisites ## Measure the throughput beside plain consume-and-produce programs
-	tests/services/with-services cargo bench $(CARGO_FLAGS) $(ARGS)
+bench: prerequisites ## Measure the throughput beside programs that only pass bytes on (ARGS=help)
+	tests/services/with-services cargo bench $(CARGO_FLAGS) --bench throughput -- $(ARGS)
 
 .PHONY: image
 image: ## Build the container image

@@ -22,11 +22,13 @@ use crate::state::keys::StateKey;
 use crate::state::progress::Expected;
 use crate::state::wire::Format;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::settled::Settled;
 use crate::telemetry::tracing::LevelHandle;
 use crate::telemetry::watch::Watch;
 use crate::worker::settings::Settings;
 use crate::worker::{Parts, Worker, mailbox};
 use secrecy::ExposeSecret;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -78,19 +80,20 @@ impl App {
         })
     }
 
-    /// Answers probes and scrapes until the router has ended.
-    pub async fn serve_admin(&self, level: LevelHandle, until: Shutdown) -> Result<(), Failure> {
+    /// Answers probes and scrapes until the router has ended. Gives back where, unless it is off.
+    pub async fn serve_admin(&self, level: LevelHandle, until: Shutdown) -> Result<Option<SocketAddr>, Failure> {
         let Some(listen) = &self.config.admin.listen else {
-            return Ok(());
+            return Ok(None);
         };
         let listener = admin::bind(listen).await?;
+        let address = listener.address().ok();
         let admin = Admin {
             health: self.health.clone(),
             metrics: self.metrics.clone(),
             level,
         };
         tokio::spawn(listener.serve(admin, until.wished()));
-        Ok(())
+        Ok(address)
     }
 
     /// Runs until the end is wished for and all is drained. Blocks; to be called beside the runtime, not on it.
@@ -102,9 +105,15 @@ impl App {
             &std::env::temp_dir(),
         )
         .map_err(|error| Failure::new(Exit::BadConfig, error.to_string()))?;
-        let watches: Vec<Arc<Watch>> = (0..config.workers)
-            .map(|_| Arc::new(Watch::new(self.metrics.clone(), self.health.add_worker())))
-            .collect();
+        let settled = Arc::<Settled>::default();
+        let watch = |_| {
+            Arc::new(Watch::new(
+                self.metrics.clone(),
+                settled.clone(),
+                self.health.add_worker(),
+            ))
+        };
+        let watches: Vec<Arc<Watch>> = (0..config.workers).map(watch).collect();
         let Some((lookup, counts)) = self.prepare(runtime, &watches)? else {
             return Ok(());
         };
@@ -144,6 +153,12 @@ impl App {
             metrics: self.metrics.clone(),
             mailboxes,
             shutdown: self.shutdown.clone(),
+            settled: settled.clone(),
+            admin: self
+                .backend
+                .has_settings
+                .then(|| kafka::admin::Admin::open(&self.backend.kafka))
+                .transpose()?,
         };
         monitor.run(lookup, counts);
         ended(workers)
@@ -161,7 +176,7 @@ impl App {
     fn prepare(&self, runtime: &Handle, watches: &[Arc<Watch>]) -> Result<Option<(Lookup, Counts)>, Failure> {
         let mut lookup = Lookup::open(&self.backend.kafka)?;
         while !self.shutdown.is_wished() {
-            watches.iter().for_each(|watch| watch.turned());
+            watches.iter().for_each(|watch| watch.turned(0));
             match self.look(&mut lookup) {
                 Ok(counts) => {
                     watches.iter().for_each(|watch| watch.kafka_answers());
@@ -226,7 +241,7 @@ impl App {
     }
 }
 
-type Running = JoinHandle<Result<(), String>>;
+type Running = JoinHandle<Result<(), Failure>>;
 
 fn start(number: usize, worker: Worker, trigger: Trigger) -> Result<Running, Failure> {
     let thread = std::thread::Builder::new().name(format!("worker-{number}"));
@@ -253,7 +268,7 @@ fn ended(workers: Vec<Running>) -> Result<(), Failure> {
     for worker in workers {
         match worker.join() {
             Ok(Ok(())) => {}
-            Ok(Err(why)) => failed = Err(Failure::new(Exit::Unreachable, why)),
+            Ok(Err(failure)) => failed = Err(failure),
             Err(_) => {
                 failed = Err(Failure::new(
                     Exit::Internal,

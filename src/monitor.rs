@@ -4,17 +4,20 @@
 use crate::config::Config;
 use crate::contract::TopicKind;
 use crate::domain::time::Instant as Wall;
+use crate::kafka::admin::Admin;
 use crate::kafka::lookup::Lookup;
 use crate::kafka::{Error, Settings, TopicPartition};
 use crate::protocol::Event;
 use crate::shutdown::Shutdown;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::settled::Settled;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 const CALL: Duration = Duration::from_secs(5);
 const PACE: Duration = Duration::from_millis(500);
+const PURGE: Duration = Duration::from_secs(60);
 
 pub struct Monitor {
     pub kafka: Settings,
@@ -22,6 +25,9 @@ pub struct Monitor {
     pub metrics: Arc<Metrics>,
     pub mailboxes: Vec<Sender<Event>>,
     pub shutdown: Shutdown,
+    pub settled: Arc<Settled>,
+    /// Deletes what was passed on and judged; None where the cluster can't.
+    pub admin: Option<Admin>,
 }
 
 /// The group's way to one moment: all inputs as of then, then all that was passed on by then.
@@ -50,14 +56,21 @@ pub fn counts(lookup: &mut Lookup, config: &Config) -> Result<Counts, Error> {
 
 impl Monitor {
     /// Runs until the end is wished for.
-    pub fn run(self, mut lookup: Lookup, mut counts: Counts) {
+    pub fn run(mut self, mut lookup: Lookup, mut counts: Counts) {
         let mut looked = Instant::now();
+        let mut purged = Instant::now();
         let mut watching: Option<(Wall, Watching)> = None;
         while !self.shutdown.is_wished() {
             std::thread::sleep(PACE);
             if looked.elapsed() >= self.config.topics.refresh {
                 looked = Instant::now();
                 self.look_at_counts(&mut lookup, &mut counts);
+            }
+            if purged.elapsed() >= PURGE {
+                purged = Instant::now();
+                if let Err(error) = self.purge(&mut lookup) {
+                    tracing::warn!(%error, "purge_failed");
+                }
             }
             watching = match self.step(&mut lookup, &counts, watching) {
                 Ok(watching) => watching,
@@ -67,6 +80,23 @@ impl Monitor {
                 }
             };
         }
+    }
+
+    /// Records that were passed on, judged and committed are of no more use, and may be about persons.
+    fn purge(&mut self, lookup: &mut Lookup) -> Result<(), Error> {
+        let Some(admin) = &mut self.admin else { return Ok(()) };
+        let commands = self.config.topics.name(TopicKind::RouterCommands);
+        let all: Vec<TopicPartition> = partitions(commands, self.config.topics.partitions).collect();
+        let committed = lookup.committed(&all, CALL)?;
+        let lows = lookup.low_watermarks(&all, CALL)?;
+        let ends = all.into_iter().zip(committed).zip(lows);
+        let before: Vec<(TopicPartition, i64)> = ends
+            .filter_map(|((at, committed), low)| committed.filter(|end| *end > low).map(|end| (at, end)))
+            .collect();
+        if !before.is_empty() {
+            admin.delete_records(&before, CALL)?;
+        }
+        Ok(())
     }
 
     fn look_at_counts(&self, lookup: &mut Lookup, known: &mut Counts) {
@@ -128,7 +158,10 @@ impl Monitor {
             passed &= committed >= *target;
             if let Some(topic) = self.config.topics.kind(&at.topic) {
                 let lag = self.metrics.lag.input(topic, at.partition);
-                lag.records.set((end - committed).max(0));
+                let records = (end - committed).max(0);
+                lag.records.set(records);
+                lag.seconds
+                    .set(if records == 0 { 0.0 } else { self.settled.age(at, now()) });
             }
         }
         Ok(passed)

@@ -123,3 +123,46 @@ fn a_file_that_is_not_there_is_a_fault_of_the_configuration() {
         stderr(&output)
     );
 }
+
+#[test]
+fn the_demo_plays_its_script_and_checks_it() {
+    // What a router of one's own is set to, faults included, is not the demo's.
+    let variables = [
+        ("CHATROOM_ROUTER_KAFKA__BROKERS", "nowhere:1"),
+        ("CHATROOM_ROUTER_WORKERS", "0"),
+        ("CHATROOM_ROUTER_CONFIG", "/absent"),
+    ];
+    let output = run(&["demo", "--once"], &variables);
+    let (table, told) = (stdout(&output), stderr(&output));
+    assert_eq!(code(&output), 0, "{table}{told}");
+    assert_eq!(told, "");
+    for line in [
+        "→ chatroom “Asha Rao”, woken up",
+        "CHATROOM_CONFLICT",
+        "CHATROOM_DEACTIVATED",
+        "dropped: nothing leaves",
+        "NO_CONTACT",
+        "→ auto-reply to",
+        "→ dead-letters: NOT_JSON",
+        "steps went where the rules say",
+    ] {
+        assert!(table.contains(line), "{line} is not in\n{table}");
+    }
+    assert!(!table.contains('\u{1b}'), "colours only on a terminal");
+}
+
+#[test]
+fn the_demo_for_scripts_is_one_object_a_step() {
+    let output = run(&["demo", "--once", "--output", "json"], &[]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    let steps: Vec<serde_json::Value> = stdout(&output)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(steps.len() > 20);
+    for (place, step) in steps.iter().enumerate() {
+        assert_eq!(step["step"], place + 1);
+        assert_eq!(step["as_expected"], true);
+        assert!(!step["in"].as_array().unwrap().is_empty());
+    }
+}

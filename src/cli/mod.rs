@@ -1,6 +1,7 @@
 //! The command line: one file per command, each from its arguments to what it prints. Decides nothing about messages.
 
 pub mod config;
+mod demo;
 pub mod explain;
 pub mod lookup;
 mod output;
@@ -30,6 +31,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Play a support team's day in this one process, with nothing to install.
+    Demo(demo::DemoArgs),
     /// Run the router until SIGTERM or SIGINT.
     Run,
     /// Compare the topics with what the router needs, or create those that are missing.
@@ -46,6 +49,7 @@ impl Cli {
         let mut out = Out::new(to, self.output);
         let loaded = load(environment, self.config.as_deref());
         match self.command {
+            Command::Demo(args) => demo::run(&args, environment, &mut out),
             Command::Config(command) => config::run(loaded, command, &mut out),
             Command::Run => run::run(loaded?.config),
             Command::Topics(command) => {

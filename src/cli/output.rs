@@ -37,6 +37,11 @@ impl<'a> Out<'a> {
         settled(writeln!(self.to, "{value:#}"))
     }
 
+    /// One object on one line, for who reads while more comes.
+    pub fn json_line(&mut self, value: &Value) -> Result<(), Failure> {
+        settled(writeln!(self.to, "{value}"))
+    }
+
     /// On a terminal as wide as that, else as wide as it needs.
     pub fn table<const N: usize>(&mut self, head: [&str; N], rows: Vec<[String; N]>) -> Result<(), Failure> {
         let mut table = Table::new();

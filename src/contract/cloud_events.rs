@@ -29,23 +29,18 @@ impl Ordinals {
     /// UUIDv5 of the cause (the record's first position, or the timer: org and due instant), topic, type, subject and
     /// ordinal. So what a sweep publishes has the id that it has when a message comes first.
     pub fn id(&mut self, source: &Source, org: &OrgId, topic: TopicKind, subject: &Subject<'_>) -> Uuid {
-        let cause = match source {
-            Source::Record(cause) => cause.seed.to_string(),
-            Source::Timer(due) => format!("{org}@{}", due.0),
+        // The parts can't run together: only the subject may hold a line break, and nothing but the ordinal follows it.
+        let (topic, Subject { kind, name, .. }) = (topic.default_name(), subject);
+        let whole = match source {
+            Source::Record(cause) => format!("{}\n{topic}\n{kind}\n{name}\n", cause.seed),
+            Source::Timer(due) => format!("{org}@{}\n{topic}\n{kind}\n{name}\n", due.0),
         };
-        // No id holds a control character, so the parts can't run together.
-        let name = format!(
-            "{cause}\n{}\n{}\n{}\n",
-            topic.default_name(),
-            subject.kind,
-            subject.name
-        );
-        let first = Uuid::new_v5(&NAMESPACE, format!("{name}0").as_bytes());
+        let first = Uuid::new_v5(&NAMESPACE, format!("{whole}0").as_bytes());
         let ordinal = self.0.iter().filter(|known| **known == first).count();
         self.0.push(first);
         match ordinal {
             0 => first,
-            _ => Uuid::new_v5(&NAMESPACE, format!("{name}{ordinal}").as_bytes()),
+            _ => Uuid::new_v5(&NAMESPACE, format!("{whole}{ordinal}").as_bytes()),
         }
     }
 }

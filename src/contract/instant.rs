@@ -37,20 +37,33 @@ pub fn format(instant: Instant) -> String {
     const FIRST: i64 = -62_167_219_200_000;
     const LAST: i64 = 253_402_207_200_000 - 1;
     let millis = instant.0.clamp(FIRST, LAST);
-    let timestamp = Timestamp::from_millisecond(millis).unwrap_or_default();
-    let whole = Offset::UTC.to_datetime(timestamp);
-    let seconds = format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
-        whole.year(),
-        whole.month(),
-        whole.day(),
-        whole.hour(),
-        whole.minute(),
-        whole.second()
-    );
-    match whole.millisecond() {
-        0 => seconds + "Z",
-        millis => format!("{seconds}.{millis:03}Z"),
+    let utc = Offset::UTC.to_datetime(Timestamp::from_millisecond(millis).unwrap_or_default());
+    let mut text = String::with_capacity(24);
+    let parts = [
+        (i32::from(utc.year()), 4, '-'),
+        (i32::from(utc.month()), 2, '-'),
+        (i32::from(utc.day()), 2, 'T'),
+        (i32::from(utc.hour()), 2, ':'),
+        (i32::from(utc.minute()), 2, ':'),
+    ];
+    for (number, width, after) in parts {
+        push_digits(&mut text, number, width);
+        text.push(after);
+    }
+    push_digits(&mut text, i32::from(utc.second()), 2);
+    if utc.millisecond() != 0 {
+        text.push('.');
+        push_digits(&mut text, i32::from(utc.millisecond()), 3);
+    }
+    text.push('Z');
+    text
+}
+
+/// Several stand in every output, so they are worth more than the formatting of the standard library.
+fn push_digits(text: &mut String, number: i32, width: u32) {
+    for place in (0..width).rev() {
+        let digit = number / 10_i32.pow(place) % 10;
+        text.push(char::from_digit(digit.unsigned_abs(), 10).unwrap_or('0'));
     }
 }
 

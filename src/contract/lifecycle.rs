@@ -3,7 +3,7 @@
 use super::cloud_events::Subject as About;
 use super::publish::{PublishFault, Written};
 use super::record::TopicKind;
-use super::write::{As, E164, Id, Shown, Utc, chatroom_kind};
+use super::write::{As, E164, Id, Shown, Utc, chatroom_kind, json};
 use crate::domain::effect::{ChatroomView, Happening, Lifecycle, Reason, Subject};
 use crate::domain::ids::{CrmId, ExternalRefId, RequestId};
 use serde::Serialize;
@@ -54,7 +54,7 @@ pub fn write(happened: &Lifecycle) -> Result<Written<'_>, PublishFault> {
     Ok(Written {
         topic: TopicKind::LifecycleEvents,
         key,
-        value: serde_json::to_vec(&wire)?,
+        value: json(&wire)?,
         subject: About {
             kind: event_type(happened.happening),
             name: name.into(),

@@ -27,14 +27,6 @@ pub fn cause(record: &RawRecord<'_>) -> Cause {
     }
 }
 
-/// The cause whose origin was written before.
-pub fn cause_of(origin: &[u8]) -> Result<Cause, UnreadableOrigin> {
-    Ok(Cause {
-        seed: seed(&read(origin)?),
-        origin: Arc::from(origin),
-    })
-}
-
 fn seed(record: &RawRecord<'_>) -> Uuid {
     Uuid::new_v5(&NAMESPACE, record.position().as_bytes())
 }
@@ -138,7 +130,6 @@ mod tests {
             };
             let cause = cause(&record);
             prop_assert_eq!(read(&cause.origin), Ok(record));
-            prop_assert_eq!(cause_of(&cause.origin), Ok(cause.clone()));
             for end in 0..cause.origin.len() {
                 prop_assert!(read(&cause.origin[..end]).is_err());
             }

@@ -5,7 +5,7 @@ use super::inbound::Carried;
 use super::outbound_request::Asked;
 use super::publish::{PublishFault, Written};
 use super::record::{RawRecord, TopicKind};
-use super::write::{E164, Id, Shown, Utc};
+use super::write::{E164, Id, Shown, Utc, json};
 use crate::domain::effect::{AutoReplySent, Outbound};
 use crate::domain::event::{Body, Event};
 use serde::Serialize;
@@ -43,7 +43,7 @@ pub fn write<'a>(event: &Event, message: &Outbound, record: &RawRecord<'_>) -> R
         (None, Body::Command(command)) => {
             let asked = Asked::read(record)?;
             let words = asked.words(event, message, command.request.as_str())?;
-            serde_json::to_vec(&words)?
+            json(&words)?
         }
         (None, _) => return Err(PublishFault::NotItsCause),
     };
@@ -104,5 +104,5 @@ fn auto_reply(
             text: TextBody { body: &reply.text },
         },
     };
-    Ok(serde_json::to_vec(&wire)?)
+    Ok(json(&wire)?)
 }

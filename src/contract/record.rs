@@ -125,14 +125,3 @@ pub struct OutRecord {
     pub value: Option<Vec<u8>>,
     pub headers: Vec<OutHeader>,
 }
-
-impl OutRecord {
-    /// Bytes of key, value and headers: what the limits of the brokers are about, but for some bytes of framing.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
-        let header = |(name, value): &OutHeader| name.len() + length(value.as_deref());
-        let headers: usize = self.headers.iter().map(header).sum();
-        length(self.key.as_deref()) + length(self.value.as_deref()) + headers
-    }
-}

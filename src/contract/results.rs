@@ -3,7 +3,7 @@
 use super::cloud_events::Subject;
 use super::publish::{PublishFault, Written};
 use super::record::TopicKind;
-use super::write::{As, E164, Id, Shown, Utc, chatroom_kind, crm_ids};
+use super::write::{As, E164, Id, Shown, Utc, chatroom_kind, crm_ids, json};
 use crate::domain::chatroom::ChatroomStatus;
 use crate::domain::contact::ContactStatus;
 use crate::domain::effect::{
@@ -87,7 +87,7 @@ pub fn write(result: &CommandResult) -> Result<Written<'_>, PublishFault> {
     Ok(Written {
         topic: TopicKind::CommandResults,
         key: format!("{}:{}", result.org, result.request),
-        value: serde_json::to_vec(&wire)?,
+        value: json(&wire)?,
         subject: Subject {
             kind: "com.chatroom-router.command.result",
             name: result.request.as_str().into(),

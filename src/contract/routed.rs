@@ -4,7 +4,7 @@ use super::cloud_events::Subject;
 use super::inbound::Carried;
 use super::publish::{PublishFault, Written};
 use super::record::{RawRecord, TopicKind};
-use super::write::{As, E164, Id, Shown, Utc, chatroom_kind};
+use super::write::{As, E164, Id, Shown, Utc, chatroom_kind, json};
 use crate::domain::chatroom::ChatroomStatus;
 use crate::domain::effect::{AutoReplyOutcome, Candidate, RouteReason, RouteRule, Routed};
 use crate::domain::event::{Inbound, Sender};
@@ -83,7 +83,7 @@ pub fn write<'a>(
     let id = chatroom.id.to_string();
     Ok(Written {
         topic: TopicKind::RoutedMessages,
-        value: serde_json::to_vec(&wire)?,
+        value: json(&wire)?,
         subject: Subject {
             kind: "com.chatroom-router.message.routed",
             name: id.clone().into(),

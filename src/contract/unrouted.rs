@@ -5,7 +5,7 @@ use super::inbound::{Carried, Unknown};
 use super::publish::{PublishFault, Written};
 use super::record::{RawRecord, TopicKind};
 use super::routed::spelled;
-use super::write::{As, Shown, Utc, crm_ids};
+use super::write::{As, Shown, Utc, crm_ids, json};
 use crate::domain::effect::{RouteRule, Unrouted, UnroutedReason};
 use crate::domain::event::{Inbound, Sender};
 use crate::domain::time::Instant;
@@ -76,7 +76,7 @@ pub fn write<'a>(
     Ok(Written {
         topic: TopicKind::UnroutedMessages,
         key: format!("{}:{sender}", inbound.org),
-        value: serde_json::to_vec(&wire)?,
+        value: json(&wire)?,
         subject: Subject {
             kind: "com.chatroom-router.message.unrouted",
             name: carried.message_id().to_owned().into(),

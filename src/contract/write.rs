@@ -47,3 +47,10 @@ pub fn crm_ids(ids: &[CrmId]) -> Vec<&str> {
 
 pub type Id = Shown<ChatroomId>;
 pub type E164 = Shown<Phone>;
+
+/// Compact JSON. Most outputs fit the first allocation.
+pub fn json(value: &impl Serialize) -> Result<Vec<u8>, serde_json::Error> {
+    let mut bytes = Vec::with_capacity(1_024);
+    serde_json::to_writer(&mut bytes, value)?;
+    Ok(bytes)
+}

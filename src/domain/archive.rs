@@ -20,11 +20,7 @@ pub fn settle(entry: &mut Entry, org: &OrgId, phone: Phone, draft: &mut Draft) -
     if leaving.is_empty() {
         return Ok(());
     }
-    let keys: Vec<Key> = leaving
-        .iter()
-        .map(|id| Key::Chatroom(org.clone(), (*id).into()))
-        .collect();
-    draft.load_all(&keys)?;
+    draft.load_all(&pointers(org, leaving.iter().copied()))?;
     let (moved, kept) = std::mem::take(&mut entry.chatrooms)
         .into_iter()
         .partition(|room| leaving.contains(&room.id));
@@ -57,7 +53,9 @@ pub fn unpack(entry: &mut Entry, org: &OrgId, phone: Phone, draft: &mut Draft) -
         .collect();
     draft.load_all(&blocks)?;
     for key in blocks {
-        for chatroom in block(&key, draft)? {
+        let chatrooms = block(&key, draft)?;
+        draft.load_all(&pointers(org, chatrooms.iter().map(|room| room.id)))?;
+        for chatroom in chatrooms {
             point(org, chatroom.id, None, draft)?;
             entry.chatrooms.push(chatroom);
         }
@@ -111,4 +109,9 @@ fn point(org: &OrgId, id: ChatroomId, number: Option<u32>, draft: &mut Draft) ->
     record.block = number;
     draft.put(key, Record::Chatroom(record));
     Ok(())
+}
+
+/// The chatrooms' own records.
+pub fn pointers(org: &OrgId, ids: impl Iterator<Item = ChatroomId>) -> Vec<Key> {
+    ids.map(|id| Key::Chatroom(org.clone(), id.into())).collect()
 }

@@ -41,10 +41,8 @@ pub fn on_chatroom(draft: &mut Draft, command: &Command, name: &ChatroomName) ->
     let shelf = Shelf::requests(&key);
     let mut record = draft.chatroom_record(&key)?;
     draft.at = draft.at.max(record.decided_at);
-    let mut opened = match (record.phone, checks::known_org(draft)) {
-        (Some(phone), Ok(_)) => Some(Opened::at(draft, &command.org, phone)?),
-        _ => None,
-    };
+    let opened = record.phone.map(|phone| Opened::at(draft, &command.org, phone));
+    let mut opened = opened.transpose()?;
     let first = shelf.recall(draft, &record.requests, command.request_hash)?;
     let named = Named {
         command,

@@ -240,7 +240,7 @@ fn repeat(draft: &mut Draft, command: &Command, phone: Phone, first: Answer) -> 
     let contact = command
         .what
         .crm_id()
-        .filter(|_| matches!(command.what, What::UpsertContact { .. }));
+        .filter(|_| !matches!(command.what, What::CreateChatroom(_)));
     let contact = contact.and_then(|crm_id| opened.entry.contact(crm_id));
     let verdict = Verdict::duplicate(first).of_chatroom(chatroom.as_ref());
     verdict.of_contact(contact).tell(draft, command);

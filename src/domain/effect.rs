@@ -282,6 +282,7 @@ pub struct CommandResult {
     pub kind: CommandType,
     pub status: Status,
     pub code: Option<Code>,
+    /// What only the one who refused can say. None: the contract has a sentence for each code.
     pub detail: Option<Arc<str>>,
     pub chatroom: Option<ChatroomView>,
     pub contact: Option<ContactView>,

@@ -12,7 +12,7 @@ use super::follow;
 use super::ids::{ChatroomId, OrgId};
 use super::memory::Memory;
 use super::phone::Phone;
-use super::record::{Key, Needs, Record};
+use super::record::{Needs, Record};
 
 /// Goes on even for an org that was removed meanwhile: an erasure that began has to end.
 pub fn erase(draft: &mut Draft, command: &Command, phone: Phone) -> Result<(), Needs> {
@@ -44,7 +44,7 @@ pub fn erase(draft: &mut Draft, command: &Command, phone: Phone) -> Result<(), N
 
 /// Commands that name one of them find nothing any more; the requests that named it are still known (K2).
 fn forget_chatrooms(draft: &mut Draft, org: &OrgId, ids: &[ChatroomId]) -> Result<(), Needs> {
-    let keys: Vec<Key> = ids.iter().map(|id| Key::Chatroom(org.clone(), (*id).into())).collect();
+    let keys = archive::pointers(org, ids.iter().copied());
     draft.load_all(&keys)?;
     for key in keys {
         let mut record = draft.chatroom_record(&key)?;

@@ -252,6 +252,39 @@ impl Step {
         }
     }
 
+    /// What is passed on in its place if it can't be judged, so that nothing waits for it for ever. `FAILED` is its
+    /// command's answer; of `Stay` it is the answer that the step itself will give.
+    #[must_use]
+    pub fn given_up(&self, org: &OrgId) -> Option<Self> {
+        match self {
+            Self::Done { .. } | Self::Erased { .. } | Self::Repeat { .. } => None,
+            Self::Attach {
+                command,
+                from,
+                contact: Some(_),
+                ..
+            } => Some(Self::Stay {
+                command: command.clone(),
+                phone: *from,
+                code: Code::Failed,
+                conflict: None,
+            }),
+            _ => {
+                let command = self.command()?;
+                let Key::Phone(_, phone) = self.key(org) else {
+                    return None;
+                };
+                Some(Self::Done {
+                    crm_id: command.what.crm_id()?.clone(),
+                    request: command.request_hash,
+                    answer: None,
+                    phone,
+                    attached: false,
+                })
+            }
+        }
+    }
+
     /// The key at whose home the step is judged.
     #[must_use]
     pub fn key(&self, org: &OrgId) -> Key {

@@ -140,14 +140,14 @@ impl Home {
                 let step = Step::BadPhone {
                     command: command.clone(),
                     phone: held.canonical,
-                    detail: fault.to_string().into(),
+                    detail: format!("$.phone {fault}").into(),
                 };
                 self.pass_to_phone(draft, command, step)
             }
             (Err(fault), None) => {
                 draft.emit(Consequence::DeadLetter(DeadLetter {
                     reason: DeadReason::BadPhone,
-                    detail: fault.to_string().into(),
+                    detail: format!("$.phone {fault}").into(),
                 }));
                 Ok(())
             }

@@ -118,14 +118,6 @@ impl<'k> Shelf<'k> {
         Ok(())
     }
 
-    /// Forgets all, buckets too (C5): ids of messages are personal data.
-    pub fn clear(self, draft: &mut Draft, memory: &mut Memory) {
-        for number in 0..memory.buckets {
-            draft.delete(self.key(number));
-        }
-        *memory = Memory::default();
-    }
-
     /// Moves the older half into the buckets, and makes room for them.
     fn spill(self, draft: &mut Draft, memory: &mut Memory) -> Result<(), Needs> {
         memory.buckets = memory.buckets.max(1);

@@ -17,7 +17,8 @@ use super::record::Needs;
 use super::timers::apply_due;
 use super::verdict::{Refusal, Verdict};
 
-/// First, at the old home. Whose creation was refused there is created at the new one.
+/// First, at the old home. Whose creation was refused there is created at the new one; who is leaving already, since a
+/// later step failed, sets out again.
 pub fn leave(draft: &mut Draft, command: &Command, phone: Phone, to: SpelledPhone) -> Result<(), Needs> {
     let Some(upsert) = command.upsert() else { return Ok(()) };
     let mut opened = Opened::at(draft, &command.org, phone)?;
@@ -25,9 +26,7 @@ pub fn leave(draft: &mut Draft, command: &Command, phone: Phone, to: SpelledPhon
         let verdict = Verdict::refused(refusal).of_contact(opened.entry.contact(upsert.crm_id));
         return conclude(draft, command, opened, verdict);
     }
-    let mover = opened.entry.contact_mut(upsert.crm_id);
-    let already_leaving = mover.as_ref().is_some_and(|contact| contact.leaving);
-    let contact = mover.map(|contact| {
+    let contact = opened.entry.contact_mut(upsert.crm_id).map(|contact| {
         contact.leaving = true;
         Contact {
             profile: upsert.profile.applied_to(&contact.profile),
@@ -35,15 +34,13 @@ pub fn leave(draft: &mut Draft, command: &Command, phone: Phone, to: SpelledPhon
             ..contact.clone()
         }
     });
-    if !already_leaving {
-        let attach = Step::Attach {
-            command: command.clone(),
-            from: phone,
-            to,
-            contact,
-        };
-        pass_on(draft, &command.org, attach);
-    }
+    let attach = Step::Attach {
+        command: command.clone(),
+        from: phone,
+        to,
+        contact,
+    };
+    pass_on(draft, &command.org, attach);
     opened.close(draft)
 }
 

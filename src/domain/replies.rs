@@ -56,7 +56,7 @@ impl Home {
             }
         }
         match self.directory.underway.take() {
-            Some(Underway::Move { to, text, request }) if request == done.request && done.answer.is_some() => {
+            Some(Underway::Move { to, text, request }) if request == done.request => {
                 let held = Held {
                     phone: to,
                     text,
@@ -65,6 +65,9 @@ impl Home {
                 };
                 self.end_move(held, done);
             }
+            // It could not be judged at some phone: what is erased stays so, and the command can be sent again.
+            Some(Underway::Erasure { command, .. })
+                if command.request_hash == done.request && done.answer.is_none() => {}
             underway => {
                 self.directory.underway = underway;
                 self.settle(done, is_news);

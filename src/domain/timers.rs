@@ -36,12 +36,17 @@ pub fn sweep(draft: &mut Draft, org: &OrgId, phone: Phone) -> Result<(), Needs> 
 pub fn apply_due(entry: &mut Entry, org: &OrgId, upto: Instant, draft: &mut Draft) -> bool {
     let due = due_timers(entry, changes(draft.around.settings), upto);
     for (at, timer) in &due {
-        match timer {
-            Timer::Age(crm_id) => expire(entry, org, crm_id, *at, draft),
+        let fired = match timer {
+            Timer::Age(crm_id) => {
+                expire(entry, org, crm_id, *at, draft);
+                true
+            }
             Timer::Inactivity(id) => deactivate(entry, org, *id, *at, draft),
+        };
+        // A timer that fired counts as a record judged at its due instant; one that came too late is none.
+        if fired {
+            entry.decided_at = entry.decided_at.max(*at);
         }
-        // A timer counts as a record judged at its due instant.
-        entry.decided_at = entry.decided_at.max(*at);
     }
     !due.is_empty()
 }
@@ -100,12 +105,14 @@ fn expire(entry: &mut Entry, org: &OrgId, crm_id: &CrmId, at: Instant, draft: &m
     }
 }
 
-fn deactivate(entry: &mut Entry, org: &OrgId, id: ChatroomId, at: Instant, draft: &mut Draft) {
+fn deactivate(entry: &mut Entry, org: &OrgId, id: ChatroomId, at: Instant, draft: &mut Draft) -> bool {
     let still_active = |chatroom: &&mut Chatroom| chatroom.id == id && chatroom.is_active();
-    if let Some(chatroom) = entry.chatrooms.iter_mut().find(still_active) {
-        chatroom.turn(ChatroomStatus::Deactivated, at);
-        draft.emit_timer(at, chatroom.told(org, Reason::Inactivity));
-    }
+    let Some(chatroom) = entry.chatrooms.iter_mut().find(still_active) else {
+        return false;
+    };
+    chatroom.turn(ChatroomStatus::Deactivated, at);
+    draft.emit_timer(at, chatroom.told(org, Reason::Inactivity));
+    true
 }
 
 /// When it started, from when on settings judge it, and which days it goes by.

@@ -1,4 +1,4 @@
-//! What a command came to, and its one result (K1). It words the refusals; it decides nothing.
+//! What a command came to, and its one result (K1). It decides nothing; the words of a refusal are the contract's.
 
 use super::chatroom::Chatroom;
 use super::contact::Contact;
@@ -8,7 +8,6 @@ use super::effect::{
 };
 use super::event::{Answer, Command, What};
 use super::ids::CrmId;
-use std::sync::Arc;
 
 /// Why a check said no, and what stands in the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,48 +52,6 @@ impl Refusal {
             code: Code::PhoneHasContacts,
             conflict: Some(conflict),
         }
-    }
-
-    /// For people. It names no phone of a customer.
-    fn detail(&self) -> String {
-        let Some(conflict) = &self.conflict else {
-            return sentence(self.code).to_owned();
-        };
-        let Some(chatroom) = &conflict.chatroom else {
-            return format!(
-                "{} contacts that are not expired hold the phone",
-                conflict.crm_ids.len()
-            );
-        };
-        let whose = match &chatroom.crm_id {
-            Some(crm_id) => format!("contact {crm_id}"),
-            None => "an affiliate".to_owned(),
-        };
-        let does = match self.code {
-            Code::PhoneIsAffiliate => "reserves the phone, by",
-            _ => "is active on",
-        };
-        format!("chatroom {} of {whose} {does} {}", chatroom.id, chatroom.waba_phone)
-    }
-}
-
-fn sentence(code: Code) -> &'static str {
-    match code {
-        Code::UnknownOrg => "the org has no settings",
-        Code::UnknownWabaPhone => "the WABA phone is not registered for the org",
-        Code::ContactNotFound => "no contact has this crm_id",
-        Code::ContactExpired => "the contact is expired, for good",
-        Code::ContactDeleted => "the contact was erased, and its crm_id is not given again",
-        Code::PhoneIsAffiliate => "an affiliate chatroom reserves the phone",
-        Code::PhoneHasContacts => "contacts that are not expired hold the phone",
-        Code::PhoneFull => "the phone holds as many as it can that are not expired",
-        Code::ChatroomNotFound => "no chatroom has this id",
-        Code::ChatroomConflict => "another chatroom is active on this pair of phones",
-        Code::ChatroomDeactivated => "the chatroom is deactivated: activate it first",
-        Code::ChatroomExpired => "the chatroom is expired, for good",
-        Code::NotAnAffiliate => "the chatroom is a contact's, and expires with it",
-        Code::Busy => "too many commands wait for this contact: send it again later",
-        Code::Failed => "the command could not be judged",
     }
 }
 
@@ -183,7 +140,7 @@ impl Verdict {
             kind: command.kind(),
             status: self.status,
             code: self.refusal.as_ref().map(|refusal| refusal.code),
-            detail: self.refusal.as_ref().map(|refusal| Arc::from(refusal.detail())),
+            detail: None,
             chatroom: self.chatroom,
             contact: self.contact,
             conflict: self.refusal.and_then(|refusal| refusal.conflict),

@@ -121,12 +121,16 @@ pub fn give_up(prepared: &Prepared, facts: &Facts, why: &str) -> Judged {
             return out.done(Judgement::default());
         }
         Content::Event(event) => {
-            out.answer(event, Code::Failed, Some(detail.clone()));
-            if let Body::Step(org, step) = &event.body
-                && let Some(step) = forget(step)
-            {
+            let next = match &event.body {
+                Body::Step(org, step) => step.given_up(org),
+                _ => None,
+            };
+            if !matches!(next, Some(Step::Stay { .. })) {
+                out.answer(event, Code::Failed, Some(detail.clone()));
+            }
+            if let Some(step) = next {
                 let passed = Passed {
-                    org: org.clone(),
+                    org: event.body.org().clone(),
                     at: event.at,
                     step,
                 };
@@ -168,22 +172,6 @@ fn command_of(body: &Body) -> Option<&Command> {
         Body::Step(_, step) => step.command(),
         Body::Inbound(_) | Body::Sweep(..) => None,
     }
-}
-
-/// The contact's home waits for every command that it passed on: one that failed is over, and not remembered.
-fn forget(step: &Step) -> Option<Step> {
-    let command = step.command()?;
-    let crm_id = command.what.crm_id()?.clone();
-    let Key::Phone(_, phone) = step.key(&command.org) else {
-        return None;
-    };
-    Some(Step::Done {
-        crm_id,
-        request: command.request_hash,
-        answer: None,
-        phone,
-        attached: true,
-    })
 }
 
 fn refused(command: &Command, code: Code, detail: Option<String>, at: Instant) -> CommandResult {
@@ -267,8 +255,8 @@ impl<'a> Out<'a> {
             .into_iter()
             .collect();
         let tally = Tally {
-            counts: Vec::new(),
             timestamps,
+            ..Tally::default()
         };
         Self {
             prepared,
@@ -292,6 +280,9 @@ impl<'a> Out<'a> {
 
     fn effect(&mut self, effect: &Effect, event: &Event) {
         self.count(&effect.what);
+        if let Source::Timer(due) = &effect.source {
+            self.tally.due.push(*due);
+        }
         if let (Consequence::PassOn(passed), Source::Record(cause)) = (&effect.what, &effect.source) {
             let key = passed.step.key(&passed.org);
             let step = codec::encode_step(self.facts.format, cause, passed);

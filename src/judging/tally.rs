@@ -2,7 +2,10 @@
 
 use crate::contract::TopicKind;
 use crate::domain::effect::{AutoReplyOutcome, Code, CommandType, DeadReason, RouteRule, Status, UnroutedReason};
+use crate::domain::time::Instant;
+use crate::kafka::TopicPartition;
 use crate::telemetry::metrics::{Duplicate, RecordOutcome};
+use std::collections::HashMap;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Count {
@@ -20,11 +23,17 @@ pub struct Tally {
     pub counts: Vec<Count>,
     /// The records' own timestamps, for the time from end to end.
     pub timestamps: Vec<i64>,
+    /// The timestamp of the last record of each input partition.
+    pub settled: HashMap<TopicPartition, i64>,
+    /// When timers that fired were due.
+    pub due: Vec<Instant>,
 }
 
 impl Tally {
     pub fn add(&mut self, other: Self) {
         self.counts.extend(other.counts);
         self.timestamps.extend(other.timestamps);
+        self.settled.extend(other.settled);
+        self.due.extend(other.due);
     }
 }

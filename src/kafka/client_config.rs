@@ -187,9 +187,19 @@ impl Settings {
 
     /// A transactional producer.
     pub(super) fn producer(&self, transactional_id: &str) -> ClientConfig {
-        let mut config = self.common();
+        let mut config = self.producing();
         config.set("transactional.id", transactional_id);
         config.set("transaction.timeout.ms", self.transaction_timeout_ms.to_string());
+        self.overlay(config)
+    }
+
+    /// A producer without transactions, for who stands outside of the router.
+    pub(super) fn feed(&self) -> ClientConfig {
+        self.overlay(self.producing())
+    }
+
+    fn producing(&self) -> ClientConfig {
+        let mut config = self.common();
         config.set("enable.idempotence", "true");
         config.set("acks", "all");
         config.set("partitioner", "murmur2_random");
@@ -198,7 +208,7 @@ impl Settings {
         config.set("batch.size", self.largest_record_bytes().min(1_000_000).to_string());
         config.set("linger.ms", "5");
         config.set("queue.buffering.max.kbytes", "32768");
-        self.overlay(config)
+        config
     }
 
     /// A client for requests about topics.
@@ -287,6 +297,7 @@ mod tests {
             settings.reader(),
             settings.watermarks(),
             settings.producer("t"),
+            settings.feed(),
             settings.admin(),
         ] {
             assert!(config.create_native_config().is_ok(), "{config:?}");

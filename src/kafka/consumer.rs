@@ -9,7 +9,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::native::{Event, Events, GroupMetadata, cached_watermarks};
+use super::native::{Event, Events, GroupMetadata};
 use super::rebalance::{Pending, Rebalance};
 use super::{Error, Position, Record, Settings, TopicPartition};
 
@@ -266,11 +266,6 @@ impl Consumer {
         self.client().assignment_lost()
     }
 
-    /// Low and high watermark of a partition as of its last fetch; `None` before the first. No request is made.
-    pub fn watermarks_seen(&self, at: &TopicPartition) -> Option<(i64, i64)> {
-        cached_watermarks(self.client(), at)
-    }
-
     /// Leaves the group and ends, within about `timeout`; what is left then goes on in the background. Whoever calls this
     /// has closed out all its tasks before.
     pub fn close(mut self, timeout: Duration) {
@@ -280,13 +275,16 @@ impl Consumer {
             && list.count() > 0
             && Instant::now() < deadline
         {
-            if self.pending == Pending::Unassign {
-                let answered = self.client().incremental_unassign(&list);
-                self.pending = Pending::Nothing;
-                if let Err(error) = answered {
-                    tracing::warn!(%error, "kafka_close_unassign_failed");
-                    break;
-                }
+            // The group waits for an answer to either: another member may be leaving at the same time.
+            let answered = match self.pending {
+                Pending::Unassign => self.client().incremental_unassign(&list),
+                Pending::Assign => self.client().incremental_assign(&TopicPartitionList::new()),
+                Pending::Nothing => Ok(()),
+            };
+            self.pending = Pending::Nothing;
+            if let Err(error) = answered {
+                tracing::warn!(%error, "kafka_close_answer_failed");
+                break;
             }
             self.poll(Duration::from_millis(50));
         }

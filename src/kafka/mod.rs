@@ -8,6 +8,7 @@
 //! - [`transaction`]: one transactional producer as a chain of owned states.
 //! - [`lookup`]: watermarks, committed offsets, numbers of partitions.
 //! - [`restore`]: readers that end at known positions.
+//! - [`ends`]: a plain producer and a plain reader, for who stands outside of the router.
 //! - [`admin`], [`topics`]: the cluster's topics, what we want of them, and what differs.
 //! - [`mock`]: a cluster inside this process, for `demo` and for client error paths. Proves nothing about exactly-once.
 //! - `native`: the few calls that the library's safe face lacks; the only `unsafe` code.
@@ -19,6 +20,7 @@ pub mod admin;
 pub mod client_config;
 pub mod consumer;
 mod delivery;
+pub mod ends;
 pub mod error;
 mod forbidden;
 pub mod lookup;
@@ -33,6 +35,7 @@ mod txn_error;
 
 pub use client_config::Settings;
 pub use consumer::{Consumer, Fault, Polled};
+pub use ends::{Feed, Tail};
 pub use error::{ClientError, Error, Kind};
 pub use lookup::Lookup;
 pub use rebalance::Rebalance;

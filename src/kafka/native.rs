@@ -1,7 +1,7 @@
 //! The calls of librdkafka that the safe client lacks, and all `unsafe` code of this program. Every function here is sound
 //! for any arguments that its signature admits; nothing here decides anything.
 
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr::{self, NonNull};
 use std::slice;
 use std::sync::Arc;
@@ -117,27 +117,6 @@ pub(super) fn send_offsets<C: ProducerContext + 'static>(
         ffi::rd_kafka_error_destroy(error);
         Err(taken)
     }
-}
-
-/// Low and high watermark as the last fetch of this partition told them; no request is made.
-pub(super) fn cached_watermarks<C: ConsumerContext>(
-    consumer: &BaseConsumer<C>,
-    at: &TopicPartition,
-) -> Option<(i64, i64)> {
-    let topic = CString::new(at.topic.as_bytes()).ok()?;
-    let (mut low, mut high) = (-1, -1);
-    // SAFETY: a live consumer, a terminated string and two integers, all outliving the call, which keeps none of them.
-    let code = unsafe {
-        ffi::rd_kafka_get_watermark_offsets(
-            consumer.client().native_ptr(),
-            topic.as_ptr(),
-            at.partition,
-            &mut low,
-            &mut high,
-        )
-    };
-    let known = code == ffi::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR && low >= 0 && high >= 0;
-    known.then_some((low, high))
 }
 
 /// Sets how long the mock cluster behind this client waits for more members before a first assignment.

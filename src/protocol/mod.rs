@@ -7,17 +7,23 @@
 //! every doubt ends in the same recovery.
 //!
 //! - [`core`]: which event goes where.
-//! - [`task`], [`recovery`]: from an assigned partition to a running task.
-//! - [`batch`]: records collected, what they need read, the fold.
+//! - `membership`: tasks that come and go; `trust`: when a task may believe its index.
+//! - [`task`], `recovering`, [`recovery`]: from an assigned partition to a running task.
+//! - `pending`, [`batch`]: records collected, what they need read, the fold.
 //! - [`transaction`]: from the folded batch to its one end.
 //! - [`sweep`]: how far timers may be fired.
 
 pub mod batch;
 pub mod core;
+mod membership;
+mod pending;
+mod recovering;
 pub mod recovery;
+mod retry;
 pub mod sweep;
 pub mod task;
 pub mod transaction;
+mod trust;
 
 use crate::domain::time::Instant;
 use crate::index::{Applied, Begin, Begun, Generation, Marker, Read};
@@ -62,9 +68,9 @@ pub enum Event {
     /// None: the index could not be asked.
     Values(Life, Option<Read<Vec<Option<Vec<u8>>>>>),
     Applied(Life, Option<Applied>),
-    Due(Life, Option<Read<Vec<Vec<u8>>>>),
-    /// The settings as of a high watermark that was asked for after the question. None: it could not be read.
-    Settings(Option<Arc<SettingsTable>>),
+    Due(Life, Option<Read<DueEntries>>),
+    /// The settings as of a high watermark that was asked for after the question of that number. None: it could not be read.
+    Settings(u64, Option<Arc<SettingsTable>>),
     Transaction(TransactionAnswer),
     /// Something that only recovery can tell: a seek failed, a call was cut off.
     Doubt(Partition, &'static str),
@@ -97,17 +103,36 @@ pub enum Action {
         of: Generation,
         batch: crate::index::Batch,
     },
-    FindDue {
-        life: Life,
-        of: Generation,
-        cutoffs: Vec<(Vec<u8>, i64)>,
-        limit: usize,
-    },
-    /// Each is answered by one `Event::Settings`, in their order.
-    SyncSettings,
+    FindDue(DueQuestion),
+    SyncSettings(u64),
+    /// Builds of this partition's index that nobody reads any more may be given back.
+    SweepForeign(Partition),
     Transaction(TransactionStep),
+    /// The program must end: the sentence says what to change.
+    Fail(String),
     /// Something an operator should know of: said once, in a sentence.
     Report(Report),
+}
+
+/// Which entries may have timers due?
+#[derive(Debug)]
+pub struct DueQuestion {
+    pub life: Life,
+    pub of: Generation,
+    /// Names of clocks, and the latest start of interest.
+    pub cutoffs: Vec<(Vec<u8>, i64)>,
+    /// Members of each clock to leave out, earliest first, and how many to find after them.
+    pub skip: usize,
+    pub limit: usize,
+}
+
+/// Entries that may have timers due.
+#[derive(Debug, Default)]
+pub struct DueEntries {
+    /// Their values, as the index holds them.
+    pub values: Vec<Vec<u8>>,
+    /// No clock had more than were asked for.
+    pub whole: bool,
 }
 
 /// One step of recovery that needs the outside.
@@ -247,10 +272,9 @@ pub enum Report {
     Fenced {
         why: String,
     },
-    /// Committed and not in the index yet: bytes of all tasks, changelog offsets of one.
+    /// Changelog offsets committed and not in the index yet.
     Overlay {
         partition: Partition,
-        bytes: usize,
         behind: i64,
     },
 }

@@ -1,9 +1,9 @@
 //! How far timers may be fired: never ahead of the task's own input, nor of what the whole group has yet to read.
 
-use super::batch::Item;
 use super::core::Core;
+use super::pending::Item;
 use super::task::Task;
-use super::{Action, Life};
+use super::{Action, DueEntries, DueQuestion, Life};
 use crate::domain::time::{Instant, SECOND_MS};
 use crate::index::Read;
 use crate::judging;
@@ -14,25 +14,57 @@ const STEP_MS: i64 = SECOND_MS;
 /// Entries of one search, of each clock; the rest are found by the next.
 const FOUND_AT_ONCE: usize = 1_000;
 
+/// The settings are read anew for the sweep of a worker that has no records to judge.
+const SETTINGS_AGE_MS: u64 = 1_000;
+
 /// The sweep of one task.
 #[derive(Debug, Default)]
 pub struct Sweeper {
     /// All that was due by then has been fired in this life of the task; None: nothing was searched yet.
     pub swept_to: Option<Instant>,
-    /// A search is under way, up to there.
-    pub searching: Option<Instant>,
-    /// The settings of the search, and those under which `swept_to` was reached: the offset after their last record.
-    searching_under: i64,
-    swept_under: i64,
+    /// What is being searched.
+    pub searching: Option<Search>,
+    /// The settings that the last search was made by: by others, what was due before may have changed.
+    settings: i64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Search {
+    pub horizon: Instant,
+    /// Members already looked at. The index forgets those that fired, so a search of more than one page may leave some out,
+    /// and is made again.
+    pub skip: usize,
 }
 
 impl Sweeper {
     /// The horizon of a search that is worth making now.
     #[must_use]
-    pub fn worth(&self, horizon: Option<Instant>) -> Option<Instant> {
+    pub fn worth(&mut self, horizon: Option<Instant>, settings: i64) -> Option<Instant> {
         let horizon = horizon?;
-        let fresh = self.swept_to.is_none_or(|swept| horizon.0 - swept.0 >= STEP_MS);
-        (self.searching.is_none() && fresh).then_some(horizon)
+        if self.searching.is_some() {
+            return None;
+        }
+        if self.settings != settings {
+            self.settings = settings;
+            self.swept_to = None;
+        }
+        self.swept_to
+            .is_none_or(|swept| horizon.0 - swept.0 >= STEP_MS)
+            .then_some(horizon)
+    }
+
+    /// A page of the search is committed: what is to be searched next, if anything.
+    pub fn swept(&mut self, whole: bool) -> Option<Search> {
+        let Search { horizon, skip } = self.searching.take()?;
+        if !whole {
+            self.searching = Some(Search {
+                horizon,
+                skip: skip + FOUND_AT_ONCE,
+            });
+        } else if skip == 0 {
+            self.swept_to = Some(horizon);
+        }
+        self.searching
     }
 }
 
@@ -46,68 +78,99 @@ pub fn horizon(stream_time: Option<Instant>, grace_ms: i64, clock: Option<Instan
 impl Core {
     /// Asks the index which entries may have timers due, for each task whose horizon has moved.
     pub(super) fn search_due(&mut self) {
+        self.keep_settings_fresh();
         let Some(settings) = self.settings.clone() else { return };
         let (grace_ms, clock) = (self.config.grace_ms, self.clock);
+        let mut searches = Vec::new();
         for task in self.tasks.values_mut().filter(|task| !task.closing) {
             let life = task.life;
             let Some(running) = task.running_mut() else { continue };
             let horizon = horizon(running.stream_time(), grace_ms, clock);
-            let Some(horizon) = running.sweep.worth(horizon) else {
-                continue;
-            };
-            let under = settings.next_offset();
-            // What a change made due before the horizon was not due when the sweep passed it.
-            let swept_to = running.sweep.swept_to.filter(|_| running.sweep.swept_under == under);
-            let cutoffs = judging::sweep_cutoffs(&settings, horizon, swept_to);
-            if cutoffs.is_empty() {
-                (running.sweep.swept_to, running.sweep.swept_under) = (Some(horizon), under);
-                continue;
+            if let Some(horizon) = running.sweep.worth(horizon, settings.next_offset()) {
+                running.sweep.searching = Some(Search { horizon, skip: 0 });
+                searches.push(life);
             }
-            (running.sweep.searching, running.sweep.searching_under) = (Some(horizon), under);
-            self.actions.push(Action::FindDue {
-                life,
-                of: running.of,
-                cutoffs,
-                limit: FOUND_AT_ONCE,
-            });
+        }
+        searches.into_iter().for_each(|life| self.search(life));
+    }
+
+    /// Without batches nobody would hear of a number of days that was changed.
+    fn keep_settings_fresh(&mut self) {
+        let stale = self.now.steady_ms.saturating_sub(self.settings_asked_ms) >= SETTINGS_AGE_MS;
+        if stale && !self.is_waiting() && self.tasks.values().any(|task| task.running().is_some()) {
+            self.ask_settings();
         }
     }
 
-    /// The values of entries that may be due: each is judged like a record, in order with those that are collected.
-    pub(super) fn due(&mut self, life: Life, due: Option<Read<Vec<Vec<u8>>>>) {
-        let steady_ms = self.now.steady_ms;
-        let Some(task) = self
-            .tasks
-            .get_mut(&life.partition)
-            .filter(|task| task.life == life && !task.closing)
-        else {
+    /// The next page of a task's search.
+    fn search(&mut self, life: Life) {
+        let Some(settings) = self.settings.clone() else { return };
+        let Some(running) = self.tasks.get_mut(&life.partition).and_then(Task::running_mut) else {
             return;
         };
-        let Some(running) = task.running_mut() else { return };
-        let Some(horizon) = running.sweep.searching else { return };
-        let values = match due {
+        let Some(Search { horizon, skip }) = running.sweep.searching else {
+            return;
+        };
+        let cutoffs = judging::sweep_cutoffs(&settings, horizon, running.sweep.swept_to);
+        if cutoffs.is_empty() {
+            running.sweep.swept(true);
+            return;
+        }
+        let of = running.of;
+        let question = DueQuestion {
+            life,
+            of,
+            cutoffs,
+            skip,
+            limit: FOUND_AT_ONCE,
+        };
+        self.actions.push(Action::FindDue(question));
+    }
+
+    /// The values of entries that may be due: each is judged like a record, in order with those that are collected.
+    pub(super) fn due(&mut self, life: Life, due: Option<Read<DueEntries>>) {
+        let steady_ms = self.now.steady_ms;
+        let task = self
+            .tasks
+            .get_mut(&life.partition)
+            .filter(|task| task.life == life && !task.closing);
+        let Some(running) = task.and_then(Task::running_mut) else {
+            return;
+        };
+        let Some(Search { horizon, .. }) = running.sweep.searching else {
+            return;
+        };
+        let found = match due {
             None => return running.sweep.searching = None,
             Some(Read::Foreign(_)) => return self.doubt(life.partition, "index_foreign"),
             Some(Read::Found { value, .. }) => value,
         };
-        let whole = values.len() < FOUND_AT_ONCE;
-        for value in values {
+        if found.values.is_empty() && found.whole {
+            running.sweep.swept(true);
+            return;
+        }
+        for value in found.values {
             if let Some(prepared) = judging::prepare_sweep(&value, &running.facts, horizon) {
                 self.pending.push(Item::Sweep(life, Box::new(prepared)), steady_ms);
             }
         }
-        self.pending.push(Item::Swept { life, horizon, whole }, steady_ms);
+        self.pending.push(
+            Item::Swept {
+                life,
+                whole: found.whole,
+            },
+            steady_ms,
+        );
     }
 
-    /// The sweep up to there is committed.
-    pub(super) fn swept(&mut self, life: Life, horizon: Instant, whole: bool) {
+    /// A page of the sweep is committed.
+    pub(super) fn swept(&mut self, life: Life, whole: bool) {
         let task = self.tasks.get_mut(&life.partition).filter(|task| task.life == life);
         let Some(running) = task.and_then(Task::running_mut) else {
             return;
         };
-        running.sweep.searching = None;
-        if whole {
-            (running.sweep.swept_to, running.sweep.swept_under) = (Some(horizon), running.sweep.searching_under);
+        if running.sweep.swept(whole).is_some() {
+            self.search(life);
         }
     }
 }
@@ -129,12 +192,46 @@ mod tests {
     #[test]
     fn a_search_is_made_once_per_step_and_never_twice_at_once() {
         let mut sweeper = Sweeper::default();
-        assert_eq!(sweeper.worth(Some(Instant(10))), Some(Instant(10)));
-        sweeper.searching = Some(Instant(10));
-        assert_eq!(sweeper.worth(Some(Instant(90_000))), None);
-        sweeper.searching = None;
-        sweeper.swept_to = Some(Instant(10));
-        assert_eq!(sweeper.worth(Some(Instant(500))), None);
-        assert_eq!(sweeper.worth(Some(Instant(1_010))), Some(Instant(1_010)));
+        assert_eq!(sweeper.worth(Some(Instant(10)), 0), Some(Instant(10)));
+        sweeper.searching = Some(Search {
+            horizon: Instant(10),
+            skip: 0,
+        });
+        assert_eq!(sweeper.worth(Some(Instant(90_000)), 0), None);
+        assert_eq!(sweeper.swept(true), None);
+        assert_eq!(sweeper.worth(Some(Instant(500)), 0), None);
+        assert_eq!(sweeper.worth(Some(Instant(1_010)), 0), Some(Instant(1_010)));
+    }
+
+    #[test]
+    fn other_settings_make_all_be_searched_again() {
+        let mut sweeper = Sweeper {
+            swept_to: Some(Instant(10)),
+            ..Sweeper::default()
+        };
+        assert_eq!(sweeper.worth(Some(Instant(11)), 0), None);
+        assert_eq!(sweeper.worth(Some(Instant(11)), 1), Some(Instant(11)));
+        assert_eq!(sweeper.swept_to, None);
+    }
+
+    #[test]
+    fn a_search_of_more_than_one_page_is_made_again() {
+        let first = Search {
+            horizon: Instant(10),
+            skip: 0,
+        };
+        let mut sweeper = Sweeper {
+            searching: Some(first),
+            ..Sweeper::default()
+        };
+        assert_eq!(
+            sweeper.swept(false),
+            Some(Search {
+                skip: FOUND_AT_ONCE,
+                ..first
+            })
+        );
+        assert_eq!(sweeper.swept(true), None);
+        assert_eq!(sweeper.swept_to, None);
     }
 }

@@ -1,8 +1,10 @@
 //! From a batch to its one end: gathered, folded, produced, fenced, committed; or aborted and folded again, for ever.
 
-use super::batch::{Batch, Fold, Folded, Item, Misses};
+use super::batch::{Batch, Fold, Folded, Misses};
 use super::core::Core;
-use super::task::{Retry, Running, Task};
+use super::pending::Item;
+use super::retry::Retry;
+use super::task::{Running, Task};
 use super::{Action, Partition, Report, TransactionAnswer, TransactionStep};
 use crate::domain::record::Key;
 use crate::judging::SettingsTable;
@@ -33,6 +35,8 @@ pub struct Gathering {
     /// Tasks whose question could not be asked, and when to ask again.
     retries: BTreeMap<Partition, Retry>,
     settings_retry: Option<Retry>,
+    /// The first question about the settings that was asked after the batch was taken.
+    settings_question: u64,
     /// Not folded before: after an abort it waits a little.
     pause: Retry,
 }
@@ -47,13 +51,14 @@ pub struct Open {
 
 impl Stage {
     #[must_use]
-    pub fn gather(batch: Batch) -> Self {
+    pub fn gather(batch: Batch, settings_question: u64) -> Self {
         Self::Gathering(Box::new(Gathering {
             batch,
             prepared: false,
             asked: BTreeMap::new(),
             retries: BTreeMap::new(),
             settings_retry: None,
+            settings_question,
             pause: Retry::default(),
         }))
     }
@@ -105,8 +110,12 @@ impl Stage {
         Ok(())
     }
 
-    pub fn settings_read(&mut self, table: Option<Arc<SettingsTable>>, now_ms: u64) {
+    /// An answer to a question asked before the batch was taken is not for it: it may lack what the batch must see (K4).
+    pub fn settings_read(&mut self, question: u64, table: Option<Arc<SettingsTable>>, now_ms: u64) {
         let Self::Gathering(gathering) = self else { return };
+        if question < gathering.settings_question {
+            return;
+        }
         match table {
             Some(table) => gathering.batch.settings = Some(table),
             None => gathering.settings_retry.get_or_insert_default().failed(now_ms),
@@ -124,15 +133,13 @@ impl Core {
         if !gathering.pause.is_due(now_ms) {
             return;
         }
-        if gathering.batch.settings.is_none() {
-            if let Some(retry) = gathering
-                .settings_retry
-                .filter(|retry| retry.is_waiting() && retry.is_due(now_ms))
-            {
-                gathering.settings_retry = Some(retry.asked());
-                self.settings_questions += 1;
-                self.actions.push(Action::SyncSettings);
-            }
+        let again = |retry: &Retry| retry.is_waiting() && retry.is_due(now_ms);
+        if gathering.batch.settings.is_none()
+            && let Some(retry) = gathering.settings_retry.filter(again)
+        {
+            gathering.settings_retry = Some(retry.asked());
+            self.settings_questions += 1;
+            self.actions.push(Action::SyncSettings(self.settings_questions));
         }
         gathering.ask_again(&self.tasks, now_ms, &mut self.actions);
         if !gathering.prepared {
@@ -276,7 +283,7 @@ impl Core {
             return self.pending.put_back(batch.items, self.now.steady_ms);
         }
         let attempts = batch.attempts;
-        self.stage = Stage::gather(batch);
+        self.stage = Stage::gather(batch, self.settings_questions);
         if let Stage::Gathering(gathering) = &mut self.stage {
             gathering.pause = Retry::after_attempts(attempts, self.now.steady_ms);
             gathering.batch.settings.clone_from(&self.settings);
@@ -312,14 +319,15 @@ impl Core {
                 continue;
             };
             running.progress = progress.clone();
+            running.kept_ms = self.now.steady_ms;
             let changes = committed.into_iter().zip(part.changes.iter().cloned()).collect();
             if running.overlay.commit(to, changes).is_err() {
                 astray.push(*partition);
             }
         }
         for item in &batch.items {
-            if let Item::Swept { life, horizon, whole } = item {
-                self.swept(*life, *horizon, *whole);
+            if let Item::Swept { life, whole } = item {
+                self.swept(*life, *whole);
             }
         }
         self.report(Report::Committed(Box::new(folded.tally)));

@@ -35,29 +35,14 @@ impl Subject {
     }
 }
 
-/// A record as it is held beside its record key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
-    /// Of a phone's entry only.
-    pub subject: Option<Subject>,
-    pub record: Arc<Record>,
-}
-
-impl Stored {
-    #[must_use]
-    pub fn new(key: &Key, record: Arc<Record>) -> Self {
-        let subject = match (key, &*record) {
-            (Key::Phone(org, phone), Record::Entry(entry)) => Some(Subject::of(org, *phone, entry)),
-            _ => None,
-        };
-        Self { subject, record }
-    }
-}
-
 /// What a value says of its key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
-    Live(Stored),
+    Live {
+        /// Of a phone's entry only.
+        subject: Option<Subject>,
+        record: Arc<Record>,
+    },
     /// The phone's entry was deleted. It is no tombstone, which could not say of which org it was: from this the clocks, kept
     /// per org, are cleared when the changelog is replayed.
     Gone(OrgId),
@@ -65,9 +50,9 @@ pub enum Value {
 
 impl Value {
     #[must_use]
-    pub fn into_stored(self) -> Option<Stored> {
+    pub fn into_record(self) -> Option<Arc<Record>> {
         match self {
-            Self::Live(stored) => Some(stored),
+            Self::Live { record, .. } => Some(record),
             Self::Gone(_) => None,
         }
     }
@@ -121,7 +106,7 @@ pub fn decode(key: &RecordKey, bytes: &[u8]) -> Result<Value, DecodeError> {
         (Kind::Phone, kind::PHONE) => {
             let subject = Some(Wire::take(&mut reader)?);
             let record = Arc::new(Record::Entry(Wire::take(&mut reader)?));
-            Value::Live(Stored { subject, record })
+            Value::Live { subject, record }
         }
         (Kind::User, kind::USER) => live(Record::Entry(Wire::take(&mut reader)?)),
         (Kind::Contact, kind::DIRECTORY) => live(Record::Directory(Wire::take(&mut reader)?)),
@@ -145,10 +130,10 @@ pub fn subject(bytes: &[u8]) -> Option<Subject> {
 }
 
 fn live(record: Record) -> Value {
-    Value::Live(Stored {
+    Value::Live {
         subject: None,
         record: Arc::new(record),
-    })
+    }
 }
 
 /// A step for `router-commands`, with the record that it follows from.

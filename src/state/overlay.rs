@@ -3,10 +3,10 @@
 
 use super::cache::Cache;
 use super::clocks::{clock_ops, clocks_of, delete, put};
-use super::codec::Stored;
 use super::keys::RecordKey;
 use super::progress::Progress;
 use crate::domain::ids::OrgId;
+use crate::domain::record::Record;
 use crate::domain::timers::Clocks;
 use crate::index::{Batch, Change as IndexChange, Op};
 use std::collections::{HashMap, VecDeque};
@@ -29,7 +29,7 @@ pub struct Change {
     /// The changelog's value; None is a tombstone.
     pub value: Option<Arc<[u8]>>,
     /// The record; None: deleted (or it is the progress record, which no judgement reads).
-    pub stored: Option<Stored>,
+    pub record: Option<Arc<Record>>,
     pub(super) ticking: Option<Ticking>,
 }
 
@@ -39,7 +39,7 @@ impl Change {
         Self {
             key: RecordKey::PROGRESS,
             value: Some(progress.encode().into()),
-            stored: None,
+            record: None,
             ticking: None,
         }
     }
@@ -47,13 +47,13 @@ impl Change {
     /// What it does to the index: as `clocks::replay` says of the same record, without those clocks that stand still.
     #[must_use]
     pub fn ops(&self) -> Vec<Op> {
-        let is_there = self.stored.is_some() || self.key == RecordKey::PROGRESS;
+        let is_there = self.record.is_some() || self.key == RecordKey::PROGRESS;
         let mut ops = vec![match &self.value {
             Some(value) if is_there => put(&self.key, value),
             _ => delete(&self.key),
         }];
         if let Some(Ticking { org, before }) = &self.ticking {
-            let after = clocks_of(self.stored.as_ref().map(|stored| &*stored.record));
+            let after = clocks_of(self.record.as_deref());
             ops.extend(clock_ops(org, &self.key, before.as_ref(), &after));
         }
         ops
@@ -68,18 +68,18 @@ impl Change {
     }
 }
 
-/// One transaction's stretch of the changelog, `from..to`.
+/// One transaction's stretch of the changelog, up to `to`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Committed {
-    pub from: i64,
-    pub to: i64,
+struct Committed {
+    to: i64,
     /// Each with its offset in the changelog.
-    pub changes: Vec<(i64, Change)>,
+    changes: Vec<(i64, Change)>,
 }
 
 impl Committed {
-    fn index_changes(&self) -> impl Iterator<Item = IndexChange> {
-        self.changes.iter().map(|(offset, change)| IndexChange {
+    fn index_changes(&self, from: i64) -> impl Iterator<Item = IndexChange> {
+        let lacking = self.changes.iter().filter(move |(offset, _)| *offset >= from);
+        lacking.map(|(offset, change)| IndexChange {
             offset: *offset,
             ops: change.ops(),
         })
@@ -95,19 +95,16 @@ impl Committed {
 pub enum Astray {
     #[error("a transaction ends at changelog offset {to}, and an earlier one at {held}")]
     Backwards { to: i64, held: i64 },
-    #[error("the index stands at changelog offset {marker}, and had acknowledged {acknowledged}: it was rolled back")]
-    RolledBack { marker: i64, acknowledged: i64 },
     #[error("the index stands at changelog offset {marker}, and this task has committed up to {committed} only")]
     Ahead { marker: i64, committed: i64 },
 }
 
 struct Latest {
     to: i64,
-    stored: Option<Stored>,
+    record: Option<Arc<Record>>,
 }
 
 pub struct Overlay {
-    max_bytes: usize,
     bytes: usize,
     acknowledged: i64,
     held: VecDeque<Committed>,
@@ -117,9 +114,8 @@ pub struct Overlay {
 impl Overlay {
     /// Begins at the index's marker.
     #[must_use]
-    pub fn new(max_bytes: usize, marker: i64) -> Self {
+    pub fn new(marker: i64) -> Self {
         Self {
-            max_bytes,
             bytes: 0,
             acknowledged: marker,
             held: VecDeque::new(),
@@ -129,8 +125,8 @@ impl Overlay {
 
     /// None: not held here. Some(None): deleted, and the index may not know it yet.
     #[must_use]
-    pub fn get(&self, key: &RecordKey) -> Option<&Option<Stored>> {
-        self.latest.get(key).map(|latest| &latest.stored)
+    pub fn get(&self, key: &RecordKey) -> Option<&Option<Arc<Record>>> {
+        self.latest.get(key).map(|latest| &latest.record)
     }
 
     /// A transaction was committed; `to` is the changelog offset after it.
@@ -140,10 +136,10 @@ impl Overlay {
             return Err(Astray::Backwards { to, held: from });
         }
         for (_, change) in &changes {
-            let stored = change.stored.clone();
-            self.latest.insert(change.key, Latest { to, stored });
+            let record = change.record.clone();
+            self.latest.insert(change.key, Latest { to, record });
         }
-        let committed = Committed { from, to, changes };
+        let committed = Committed { to, changes };
         self.bytes += committed.bytes();
         self.held.push_back(committed);
         Ok(())
@@ -171,17 +167,18 @@ impl Overlay {
         if self.latest.get(&change.key).is_some_and(|latest| latest.to == to) {
             self.latest.remove(&change.key);
             let bytes = change.value_bytes();
-            cache.put(change.key, change.stored, bytes);
+            cache.put(change.key, change.record, bytes);
         }
     }
 
     /// All that is to be applied yet, as one stretch.
     #[must_use]
     pub fn batch(&self, applied_until: Option<i64>) -> Batch {
+        let from = self.acknowledged;
         Batch {
-            from: self.acknowledged,
+            from,
             to: self.committed(),
-            changes: self.held.iter().flat_map(Committed::index_changes).collect(),
+            changes: self.held.iter().flat_map(|held| held.index_changes(from)).collect(),
             applied_until,
         }
     }
@@ -200,16 +197,5 @@ impl Overlay {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.bytes
-    }
-
-    /// The partition takes no more records until some of it is acknowledged.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.bytes >= self.max_bytes
-    }
-
-    /// Forgets all and begins again at a marker: after any doubt.
-    pub fn clear(&mut self, marker: i64) {
-        *self = Self::new(self.max_bytes, marker);
     }
 }

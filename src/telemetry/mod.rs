@@ -1,5 +1,6 @@
 //! What the program says of itself: figures and events. Never a phone, a message's text or a token.
 
 pub mod metrics;
+pub mod settled;
 pub mod tracing;
 pub mod watch;

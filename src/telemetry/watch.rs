@@ -2,10 +2,12 @@
 
 use super::metrics::Metrics;
 use super::metrics::{Duplicate, IndexCall, IndexOutcome, RestoreCause, TransactionOutcome, TransactionPhase};
+use super::settled::Settled;
 use crate::health::{Answer, Partition as Health, Worker};
 use crate::judging::{Count, Tally};
 use crate::kafka::Fault;
 use crate::protocol::Report;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,22 +17,31 @@ const SAY_AGAIN: Duration = Duration::from_secs(30);
 /// One worker's.
 pub struct Watch {
     metrics: Arc<Metrics>,
+    settled: Arc<Settled>,
     health: Arc<Worker>,
     said: Mutex<Vec<(&'static str, Instant)>>,
+    overlay_bytes: AtomicI64,
 }
 
 impl Watch {
     #[must_use]
-    pub fn new(metrics: Arc<Metrics>, health: Arc<Worker>) -> Self {
+    pub fn new(metrics: Arc<Metrics>, settled: Arc<Settled>, health: Arc<Worker>) -> Self {
         Self {
             metrics,
+            settled,
             health,
             said: Mutex::default(),
+            overlay_bytes: AtomicI64::new(0),
         }
     }
 
-    pub fn turned(&self) {
+    /// The loop turned, with so many bytes committed and not in the index yet.
+    pub fn turned(&self, overlay_bytes: usize) {
         self.health.beat();
+        let bytes = i64::try_from(overlay_bytes).unwrap_or(i64::MAX);
+        // One figure of all workers: each tells by how much its share has changed.
+        let before = self.overlay_bytes.swap(bytes, Ordering::Relaxed);
+        self.metrics.index.overlay_bytes.add(bytes - before);
     }
 
     pub fn ended(&self) {
@@ -97,15 +108,7 @@ impl Watch {
                 tracing::warn!(why, "producer_lost");
             }
             Report::NoProgress { seconds, why } => tracing::error!(seconds, why, "no_progress"),
-            Report::Overlay {
-                partition,
-                bytes,
-                behind,
-            } => {
-                self.metrics
-                    .index
-                    .overlay_bytes
-                    .set(i64::try_from(*bytes).unwrap_or(i64::MAX));
+            Report::Overlay { partition, behind } => {
                 self.metrics.lag.task(*partition).index_records.set(*behind);
             }
         }
@@ -133,6 +136,10 @@ impl Watch {
                 .end_to_end
                 .observe((now - timestamp).max(0) as f64 / 1_000.0);
         }
+        if let Some(latest) = tally.due.iter().map(|due| now - due.0).max() {
+            self.metrics.lag.timers_due_late.set(latest.max(0) as f64 / 1_000.0);
+        }
+        self.settled.put(&tally.settled);
         tally.counts.iter().for_each(|count| self.count(*count));
     }
 

@@ -1,10 +1,12 @@
 //! A worker: one OS thread with its consumer and its producer, which feeds events to the protocol and performs its actions.
 //! It decides nothing: what to do stands in `protocol`, and this file is the loop.
 
+mod indexing;
 mod perform;
 pub mod recovery;
 pub mod settings;
 
+use crate::failure::{Exit, Failure};
 use crate::index::Index;
 use crate::kafka::{Consumer, Fault, Polled, Settings as KafkaSettings, Transaction, Transactions};
 use crate::protocol::core::Config;
@@ -55,7 +57,7 @@ pub struct Worker {
     recovery: recovery::Recovery,
     started: Instant,
     found: Vec<Polled>,
-    failed: Option<String>,
+    failed: Option<Failure>,
 }
 
 impl Worker {
@@ -84,16 +86,14 @@ impl Worker {
     }
 
     /// Runs until all is drained after a stop, or until nothing can work any more: the sentence says why.
-    pub fn run(mut self) -> Result<(), String> {
+    pub fn run(mut self) -> Result<(), Failure> {
         while !matches!(self.producer, Producer::Idle(_)) && !self.parts.shutdown.is_wished() && self.failed.is_none() {
             self.open_producer();
             self.take_mail(Duration::ZERO);
-            self.parts.watch.turned();
+            self.parts.watch.turned(self.core.overlay_bytes());
         }
         if self.failed.is_none() && !self.parts.shutdown.is_wished() {
-            self.consumer
-                .subscribe(&self.parts.commands_topic)
-                .map_err(|error| error.to_string())?;
+            self.consumer.subscribe(&self.parts.commands_topic)?;
         }
         let deadline = self.turn();
         self.consumer.close(deadline.left().max(Duration::from_secs(1)));
@@ -119,7 +119,7 @@ impl Worker {
             self.take_mail(if waiting { ANSWER_WAIT } else { Duration::ZERO });
             self.poll(if waiting { Duration::ZERO } else { self.patience() });
             self.handle(Event::Tick);
-            self.parts.watch.turned();
+            self.parts.watch.turned(self.core.overlay_bytes());
         }
         draining.unwrap_or_else(|| Deadline::after(Duration::from_secs(1)))
     }
@@ -162,7 +162,7 @@ impl Worker {
         self.parts.watch.kafka_fault(&fault);
         match fault {
             Fault::OffsetOutOfRange { at, .. } => self.handle(Event::OutOfRange(at)),
-            Fault::Fatal { .. } => self.failed = Some(fault.to_string()),
+            Fault::Fatal { .. } => self.failed = Some(Failure::new(Exit::Unreachable, fault.to_string())),
             _ => {}
         }
     }

@@ -2,11 +2,10 @@
 //! asked here too, but applied in the background.
 
 use super::{Producer, Worker};
-use crate::index::{Batch, Due, Generation, Index, Read};
+use crate::failure::{Exit, Failure};
 use crate::kafka::transaction::Blame;
 use crate::kafka::{Ending, Kind, NewRecord, TopicPartition, Transactions, TxnError};
-use crate::protocol::{Action, Event, Life, TransactionAnswer, TransactionStep};
-use crate::telemetry::metrics::IndexCall;
+use crate::protocol::{Action, Event, TransactionAnswer, TransactionStep};
 use crate::telemetry::watch;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -57,20 +56,23 @@ impl Worker {
                 self.apply(life, of, batch);
                 None
             }
-            Action::FindDue {
-                life,
-                of,
-                cutoffs,
-                limit,
-            } => {
-                self.find_due(life, of, cutoffs, limit);
+            Action::FindDue(question) => {
+                self.find_due(question);
                 None
             }
-            Action::SyncSettings => {
-                self.parts.settings.sync(self.parts.mailbox.0.clone());
+            Action::SweepForeign(partition) => {
+                self.sweep_foreign(partition);
+                None
+            }
+            Action::SyncSettings(number) => {
+                self.parts.settings.sync(number, self.parts.mailbox.0.clone());
                 None
             }
             Action::Transaction(step) => self.transact(step).map(Event::Transaction),
+            Action::Fail(why) => {
+                self.failed = Some(Failure::new(Exit::BadConfig, why));
+                None
+            }
             Action::Report(report) => {
                 self.parts.watch.report(&report);
                 None
@@ -80,7 +82,8 @@ impl Worker {
 
     /// The group can't go on without our answer, and the client didn't take it: only a new consumer helps.
     fn no_answer(&mut self, error: &crate::kafka::Error) -> Event {
-        self.failed = Some(format!("the client took no answer to a rebalance: {error}"));
+        let why = format!("the client took no answer to a rebalance: {error}");
+        self.failed = Some(Failure::new(Exit::Internal, why));
         Event::Tick
     }
 
@@ -95,48 +98,6 @@ impl Worker {
         let error = sought.err()?;
         tracing::warn!(%error, "seek_failed");
         names.first().map(|first| Event::Doubt(first.partition, "seek_failed"))
-    }
-
-    fn read(&mut self, life: Life, of: Generation, keys: &[Vec<u8>]) -> Event {
-        let started = Instant::now();
-        let read = self
-            .parts
-            .runtime
-            .block_on(self.parts.index.read(life.partition, &of, keys));
-        self.parts
-            .watch
-            .index_call(IndexCall::Read, watch::outcome(&read), started.elapsed());
-        Event::Values(life, read.map_err(|error| self.parts.watch.index_failed(&error)).ok())
-    }
-
-    fn apply(&self, life: Life, of: Generation, batch: Batch) {
-        let (index, watch, mail) = (
-            self.parts.index.clone(),
-            self.parts.watch.clone(),
-            self.parts.mailbox.0.clone(),
-        );
-        self.parts.runtime.spawn(async move {
-            let started = Instant::now();
-            let applied = index.apply(life.partition, &of, &batch).await;
-            watch.index_call(IndexCall::Apply, watch::applied(&applied), started.elapsed());
-            let applied = applied.map_err(|error| watch.index_failed(&error)).ok();
-            _ = mail.send(Event::Applied(life, applied));
-        });
-    }
-
-    fn find_due(&self, life: Life, of: Generation, cutoffs: Vec<(Vec<u8>, i64)>, limit: usize) {
-        let (index, watch, mail) = (
-            self.parts.index.clone(),
-            self.parts.watch.clone(),
-            self.parts.mailbox.0.clone(),
-        );
-        self.parts.runtime.spawn(async move {
-            let started = Instant::now();
-            let due = due_values(&index, life, of, &cutoffs, limit).await;
-            watch.index_call(IndexCall::Due, watch::outcome(&due), started.elapsed());
-            let due = due.map_err(|error| watch.index_failed(&error)).ok();
-            _ = mail.send(Event::Due(life, due));
-        });
     }
 
     fn transact(&mut self, step: TransactionStep) -> Option<TransactionAnswer> {
@@ -173,7 +134,9 @@ impl Worker {
                 self.replace_at = None;
                 self.handle(Event::Transaction(TransactionAnswer::Replaced));
             }
-            Err(error) if error.kind() == Kind::Fatal => self.failed = Some(error.to_string()),
+            Err(error) if error.kind() == Kind::Fatal => {
+                self.failed = Some(Failure::new(Exit::Unreachable, error.to_string()))
+            }
             Err(error) => {
                 self.parts.watch.kafka_unavailable(&error.to_string());
                 self.replace_at = Some(Instant::now() + OPEN_AGAIN);
@@ -299,36 +262,4 @@ fn failed(error: TxnError) -> TransactionAnswer {
         (Kind::Retry | Kind::Abort, _) => TransactionAnswer::MustAbort(sentence),
         (Kind::Replace | Kind::Fatal, _) => TransactionAnswer::ProducerLost(sentence),
     }
-}
-
-/// The values of the entries that the clocks name, each once.
-async fn due_values(
-    index: &Index,
-    life: Life,
-    of: Generation,
-    cutoffs: &[(Vec<u8>, i64)],
-    limit: usize,
-) -> Result<Read<Vec<Vec<u8>>>, crate::index::Error> {
-    let questions: Vec<Due<'_>> = cutoffs
-        .iter()
-        .map(|(clock, upto)| Due {
-            clock,
-            upto: *upto,
-            skip: 0,
-        })
-        .collect();
-    let found = match index.due(life.partition, &of, &questions, limit).await? {
-        Read::Found { value, .. } => value,
-        Read::Foreign(marker) => return Ok(Read::Foreign(marker)),
-    };
-    let mut members: Vec<Vec<u8>> = found.into_iter().flatten().map(|member| member.member).collect();
-    members.sort();
-    members.dedup();
-    Ok(match index.read(life.partition, &of, &members).await? {
-        Read::Found { marker, value } => Read::Found {
-            marker,
-            value: value.into_iter().flatten().collect(),
-        },
-        Read::Foreign(marker) => Read::Foreign(marker),
-    })
 }

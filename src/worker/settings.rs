@@ -15,10 +15,13 @@ const DEADLINE: Duration = Duration::from_secs(15);
 const OPEN: Duration = Duration::from_secs(5);
 const OPEN_AGAIN: Duration = Duration::from_millis(500);
 
+/// The number of a question, and whom to answer.
+type Question = (u64, Sender<Event>);
+
 /// Asks the table's thread; cheap to clone.
 #[derive(Clone)]
 pub struct Settings {
-    questions: Sender<Sender<Event>>,
+    questions: Sender<Question>,
     latest: Arc<RwLock<Arc<SettingsTable>>>,
 }
 
@@ -33,10 +36,11 @@ impl Settings {
         Ok(Self { questions, latest })
     }
 
-    /// The answer, `Event::Settings`, goes to that mailbox.
-    pub fn sync(&self, mail: Sender<Event>) {
-        if let Err(unsent) = self.questions.send(mail) {
-            _ = unsent.0.send(Event::Settings(None));
+    /// The answer, `Event::Settings` of that number, goes to that mailbox.
+    pub fn sync(&self, number: u64, mail: Sender<Event>) {
+        if let Err(unsent) = self.questions.send((number, mail)) {
+            let (number, mail) = unsent.0;
+            _ = mail.send(Event::Settings(number, None));
         }
     }
 
@@ -49,7 +53,7 @@ impl Settings {
     }
 }
 
-fn serve(kafka: &KafkaSettings, topic: &str, asked: &Receiver<Sender<Event>>, latest: &RwLock<Arc<SettingsTable>>) {
+fn serve(kafka: &KafkaSettings, topic: &str, asked: &Receiver<Question>, latest: &RwLock<Arc<SettingsTable>>) {
     let mut reader: Option<TableReader> = None;
     let mut table = SettingsTable::default();
     while let Ok(first) = asked.recv() {
@@ -66,8 +70,8 @@ fn serve(kafka: &KafkaSettings, topic: &str, asked: &Receiver<Sender<Event>>, la
                 None
             }
         };
-        for mail in waiting {
-            _ = mail.send(Event::Settings(answer.clone()));
+        for (number, mail) in waiting {
+            _ = mail.send(Event::Settings(number, answer.clone()));
         }
     }
 }

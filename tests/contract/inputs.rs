@@ -7,6 +7,7 @@ use chatroom_router::contract::words::Word;
 use chatroom_router::contract::{Decoded, RawRecord, TopicKind};
 use chatroom_router::domain::event::{Body, Command, What};
 use chatroom_router::domain::settings::Region;
+use proptest::prelude::*;
 
 #[test]
 fn every_example_is_read() {
@@ -66,5 +67,37 @@ fn every_kind_of_command_has_an_example() {
             What::Send(_) | What::PutSettings(_) => "another topic's",
         };
         assert_eq!(found, expected, "{case}");
+    }
+}
+
+/// Some bytes of an example replaced, at places given as parts of its length.
+fn spoilt(text: &str, changes: &[(f64, u8)]) -> Vec<u8> {
+    let mut bytes = text.as_bytes().to_vec();
+    for (place, byte) in changes {
+        let at = (place * bytes.len() as f64) as usize;
+        bytes[at] = *byte;
+    }
+    bytes
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_the_router_panic(
+        topic in 0..TopicKind::INPUTS.len(),
+        example in 0.0..1.0,
+        changes in proptest::collection::vec((0.0..1.0, any::<u8>()), 0..6),
+        cut in 0.0..1.0,
+    ) {
+        let topic = TopicKind::INPUTS[topic];
+        let examples = examples::of(topic);
+        let example = &examples[(example * examples.len() as f64) as usize];
+        let spoilt = spoilt(&example.text, &changes);
+        for length in [spoilt.len(), (cut * spoilt.len() as f64) as usize] {
+            let mut record = record(topic, "");
+            record.value = Some(&spoilt[..length]);
+            if let Err(refused) = decoder().decode(&record) {
+                prop_assert!(!refused.detail.is_empty() && !refused.detail.contains('\n'));
+            }
+        }
     }
 }

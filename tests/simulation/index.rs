@@ -2,6 +2,7 @@
 //! that changed something is kept, so that an earlier prefix can be made again: a failover to a replica that lagged.
 
 use chatroom_router::index::{Applied, Batch, Begin, Begun, Due, Generation, Index, Marker, Read};
+use chatroom_router::protocol::{DueEntries, DueQuestion};
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -69,20 +70,26 @@ impl Redis {
     }
 
     /// The values of the entries that the clocks name, each once: as the worker asks.
-    pub fn due_values(&self, partition: i32, of: &Generation, cutoffs: &[(Vec<u8>, i64)], limit: usize) -> Read<Vec<Vec<u8>>> {
-        let questions: Vec<Due<'_>> = cutoffs.iter().map(|(clock, upto)| Due { clock, upto: *upto, skip: 0 }).collect();
-        let found = match at_once(self.index.due(partition, of, &questions, limit)).expect("memory answers") {
+    pub fn due_entries(&self, question: &DueQuestion) -> Read<DueEntries> {
+        let (partition, of) = (question.life.partition, &question.of);
+        let skip = question.skip;
+        let asked: Vec<Due<'_>> = question.cutoffs.iter().map(|(clock, upto)| Due { clock, upto: *upto, skip }).collect();
+        let found = match at_once(self.index.due(partition, of, &asked, question.limit)).expect("memory answers") {
             Read::Found { value, .. } => value,
             Read::Foreign(marker) => return Read::Foreign(marker),
         };
+        let whole = found.iter().all(|members| members.len() < question.limit);
         let mut members: Vec<Vec<u8>> = found.into_iter().flatten().map(|member| member.member).collect();
         members.sort();
         members.dedup();
         match self.read(partition, of, &members) {
-            Read::Found { marker, value } => Read::Found {
-                marker,
-                value: value.into_iter().flatten().collect(),
-            },
+            Read::Found { marker, value } => {
+                let values = value.into_iter().flatten().collect();
+                Read::Found {
+                    marker,
+                    value: DueEntries { values, whole },
+                }
+            }
             Read::Foreign(marker) => Read::Foreign(marker),
         }
     }

@@ -281,7 +281,8 @@ impl Oracle {
     /// A search for timers is asked for: not ahead of what was read.
     pub fn may_sweep(&self, process: &Process, life: Life, horizons: &[Instant]) {
         let task = process.core.tasks().find(|task| task.life == life).expect("it asks for its timers");
-        let Some(horizon) = task.running().and_then(|running| running.sweep.searching) else { return };
+        let Some(search) = task.running().and_then(|running| running.sweep.searching) else { return };
+        let horizon = search.horizon;
         let progress = self.tasks.get(&life.partition).map(|model| &model.progress);
         let decided = |at: &TopicPartition| progress?.inputs.get(&self.input(at))?.decided_to;
         let stream = task.inputs.iter().map(decided).min().flatten();

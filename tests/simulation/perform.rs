@@ -5,7 +5,7 @@ use crate::world::{Happening, World};
 use chatroom_router::contract::TopicKind;
 use chatroom_router::index::{Applied, Batch, Generation};
 use chatroom_router::kafka::TopicPartition;
-use chatroom_router::protocol::{Action, Event, Life, Partition, Report};
+use chatroom_router::protocol::{Action, DueQuestion, Event, Life, Partition, Report};
 
 /// Settings that can't be read whole for so long are given up.
 const SETTINGS_MS: u64 = 15_000;
@@ -43,13 +43,15 @@ impl Process {
                 let ms = world.latency();
                 world.after(ms, Happening::Apply(self.pid, life, of, batch));
             }
-            Action::FindDue { life, of, cutoffs, limit } => {
-                world.oracle.may_sweep(self, life, &world.horizons);
+            Action::FindDue(question) => {
+                world.oracle.may_sweep(self, question.life, &world.horizons);
                 let ms = world.latency();
-                world.after(ms, Happening::FindDue(self.pid, life, of, cutoffs, limit));
+                world.after(ms, Happening::FindDue(self.pid, question));
             }
-            Action::SyncSettings => {
-                self.asking.waiting += 1;
+            Action::SweepForeign(_) => {}
+            Action::Fail(why) => panic!("[{}] ends, and nothing called for it: {why}", self.pid),
+            Action::SyncSettings(question) => {
+                self.asking.waiting.push(question);
                 if !self.asking.busy {
                     self.asking.busy = true;
                     let ms = world.latency();
@@ -171,11 +173,11 @@ impl World {
         self.after(ms, Happening::Mail(pid, Event::Applied(life, applied)));
     }
 
-    pub fn find_due(&mut self, pid: Pid, life: Life, of: Generation, (cutoffs, limit): (Vec<(Vec<u8>, i64)>, usize)) {
+    pub fn find_due(&mut self, pid: Pid, question: &DueQuestion) {
         let failed = self.index_is_down() || self.flaky();
-        let due = (!failed).then(|| self.redis.due_values(life.partition, &of, &cutoffs, limit));
+        let due = (!failed).then(|| self.redis.due_entries(question));
         let ms = self.latency();
-        self.after(ms, Happening::Mail(pid, Event::Due(life, due)));
+        self.after(ms, Happening::Mail(pid, Event::Due(question.life, due)));
     }
 
     /// How far the accepted settings can be read.
@@ -203,11 +205,11 @@ impl World {
             asking.round = Some((questions, target, until));
             return self.after(20, Happening::SettingsThread(pid));
         }
-        asking.busy = asking.waiting > 0;
+        asking.busy = !asking.waiting.is_empty();
         let busy = asking.busy;
         let table = (stable >= target && !failed).then(|| self.table(stable));
-        for _ in 0..questions {
-            self.mail(pid, Event::Settings(table.clone()));
+        for question in questions {
+            self.mail(pid, Event::Settings(question, table.clone()));
         }
         if busy {
             let ms = self.latency();

@@ -50,10 +50,10 @@ pub struct Producer {
 /// The thread that reads the settings.
 #[derive(Default)]
 pub struct Asking {
-    pub waiting: usize,
+    pub waiting: Vec<u64>,
     pub busy: bool,
     /// Questions of the round under way, the offset to reach, and until when.
-    pub round: Option<(usize, i64, u64)>,
+    pub round: Option<(Vec<u64>, i64, u64)>,
 }
 
 pub struct Process {
@@ -152,12 +152,12 @@ impl Process {
             }
             Event::Due(life, Some(Read::Found { value, .. })) => {
                 let task = self.core.tasks().find(|task| task.life == *life && !task.closing)?;
-                let horizon = task.running()?.sweep.searching?;
+                let horizon = task.running()?.sweep.searching?.horizon;
                 let fed = |value: &Vec<u8>| Fed::Sweep {
                     value: value.clone(),
                     horizon,
                 };
-                Some((life.partition, life.epoch, value.iter().map(fed).collect()))
+                Some((life.partition, life.epoch, value.values.iter().map(fed).collect()))
             }
             _ => None,
         }

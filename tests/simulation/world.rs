@@ -15,7 +15,7 @@ use chatroom_router::domain::time::Instant;
 use chatroom_router::index::{Batch, Generation};
 use chatroom_router::judging::SettingsTable;
 use chatroom_router::kafka::TopicPartition;
-use chatroom_router::protocol::{Event, Life, Now, Partition, RecoveryQuestion};
+use chatroom_router::protocol::{DueQuestion, Event, Life, Now, Partition, RecoveryQuestion};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
@@ -34,7 +34,7 @@ pub enum Happening {
     Apply(Pid, Life, Generation, Batch),
     /// One for whose reply nobody waits any more.
     LateApply(Partition, Generation, Batch),
-    FindDue(Pid, Life, Generation, Vec<(Vec<u8>, i64)>, usize),
+    FindDue(Pid, DueQuestion),
     SettingsThread(Pid),
     /// A marker lands.
     Land(String, TxnNo, Place),
@@ -179,7 +179,7 @@ impl World {
             Happening::LateApply(partition, of, batch) => {
                 self.apply_now(partition, &of, &batch);
             }
-            Happening::FindDue(pid, life, of, cutoffs, limit) => self.find_due(pid, life, of, (cutoffs, limit)),
+            Happening::FindDue(pid, question) => self.find_due(pid, &question),
             Happening::SettingsThread(pid) => self.settings_thread(pid),
             Happening::Land(id, no, place) => {
                 if self.kafka.coordinator.current(&id).is_some_and(|txn| txn.no == no) {

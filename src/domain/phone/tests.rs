@@ -171,6 +171,29 @@ fn p2_argentina_has_the_nine_in_every_area() {
     ]);
 }
 
+/// Any digits after each country code, and such as begin like a prefix or a variant.
+#[test]
+fn p1_plain_digits_are_read_as_libphonenumber_reads_them() {
+    let mut seed = 1_u64;
+    let mut valid = 0;
+    for code in PLAIN {
+        for round in 0..600 {
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            let start = ["", "9", "1", "90", "0", "15", "119", "8"][round % 8];
+            let national = &format!("{start}{:018}", seed % 1_000_000_000_000_000_000)[..6 + round % 7];
+            let text = format!("+{code}{national}");
+            if let Some(Ok(phone)) = plain(&text).map(super::spelled) {
+                assert_eq!(parse(&text, None), Ok(phone), "{text}");
+                assert_eq!(parse_international(&text[1..]), Ok(phone), "{text}");
+                valid += 1;
+            }
+        }
+    }
+    assert!(valid > 1_000, "{valid}");
+}
+
 #[test]
 fn p2_the_canonical_spelling_is_its_own() {
     for text in ["+551187654321", "+5215512345678", "+541123456789", "+919812345678"] {

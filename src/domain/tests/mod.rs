@@ -3,6 +3,8 @@
 mod archive;
 mod cases;
 mod commands;
+mod details;
+mod failures;
 pub mod harness;
 mod homes;
 mod invariants;

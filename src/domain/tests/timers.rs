@@ -90,6 +90,13 @@ fn what_fired_fires_no_more_and_no_record_led_to_it() {
 }
 
 #[test]
+fn a_timer_that_came_too_late_moves_no_decision_time() {
+    let mut world = world("deactivate=10 expire=9", "A", "1 A w1 active 0");
+    world.sweep(day(30.0));
+    assert_eq!(days(world.entry().decided_at), 9.0);
+}
+
+#[test]
 fn a_sweep_is_no_decision() {
     let mut world = world("deactivate=30", "A", "1 A w1 active 0");
     let before = world.entry();

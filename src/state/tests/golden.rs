@@ -6,7 +6,7 @@ use super::samples;
 use crate::domain::entry::Entry;
 use crate::domain::phone::Phone;
 use crate::domain::record::{Key, Record};
-use crate::state::codec::{Stored, Value, decode, decode_step, encode, encode_step};
+use crate::state::codec::{Subject, Value, decode, decode_step, encode, encode_step};
 use crate::state::keys::RecordKey;
 use crate::state::progress::Progress;
 use crate::state::wire::Format;
@@ -49,10 +49,19 @@ fn format_1_is_read_as_ever() {
     let mut lines = FORMAT_1.lines().map(unhex);
     for (key, record) in records() {
         let read = decode(&KEY.record_key(&key), &lines.next().unwrap()).unwrap();
-        match record {
-            Some(record) => assert_eq!(read, Value::Live(Stored::new(&key, Arc::new(record)))),
-            None => assert_eq!(read, Value::Gone(org())),
-        }
+        let Some(record) = record else {
+            assert_eq!(read, Value::Gone(org()));
+            continue;
+        };
+        let subject = match (&key, &record) {
+            (Key::Phone(org, phone), Record::Entry(entry)) => Some(Subject {
+                org: org.clone(),
+                phone: (*entry != Entry::default()).then_some(*phone),
+            }),
+            _ => None,
+        };
+        let record = Arc::new(record);
+        assert_eq!(read, Value::Live { subject, record });
     }
     for step in steps() {
         assert_eq!(decode_step(&lines.next().unwrap()), Ok((cause(), step)));

@@ -4,8 +4,8 @@ use crate::domain::directory::OrgRecord;
 use crate::domain::ids::OrgId;
 use crate::domain::record::{Judgement, Key, Record};
 use crate::domain::time::Instant;
+use crate::index::Change as IndexChange;
 use crate::state::cache::Cache;
-use crate::state::codec::Stored;
 use crate::state::homes::Partitions;
 use crate::state::keys::{RecordKey, StateKey};
 use crate::state::overlay::{Astray, Change, Overlay};
@@ -15,6 +15,7 @@ use crate::state::working_set::WorkingSet;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::HashMap;
+use std::sync::Arc;
 use uuid::Uuid;
 
 const KEY: StateKey = StateKey::new([7; 16]);
@@ -39,8 +40,13 @@ fn changes(writes: &[(u8, Option<i64>)]) -> Vec<Change> {
     set.changes()
 }
 
-fn instant(stored: &Option<Stored>) -> Option<i64> {
-    match &*stored.as_ref()?.record {
+/// The same, each at its offset in the changelog.
+fn changes_from(offset: i64, writes: &[(u8, Option<i64>)]) -> Vec<(i64, Change)> {
+    (offset..).zip(changes(writes)).collect()
+}
+
+fn instant(record: &Option<Arc<Record>>) -> Option<i64> {
+    match record.as_deref()? {
         Record::Org(org) => Some(org.decided_at.0),
         _ => None,
     }
@@ -49,97 +55,122 @@ fn instant(stored: &Option<Stored>) -> Option<i64> {
 #[derive(Debug, Clone)]
 enum Act {
     Commit(Vec<(u8, Option<i64>)>),
-    /// So many of the transactions in flight, and so far into the next.
-    Acknowledge(usize, i64),
+    /// The index stands so far on.
+    Acknowledge(i64),
 }
 
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         vec((0..5_u8, proptest::option::of(1..1_000_i64)), 0..4).prop_map(Act::Commit),
-        (0..4_usize, 0..3_i64).prop_map(|(whole, part)| Act::Acknowledge(whole, part)),
+        (0..20_i64).prop_map(Act::Acknowledge),
     ]
+}
+
+/// What was committed: each change, its offset and the end of its transaction.
+#[derive(Default)]
+struct Model {
+    log: Vec<(i64, IndexChange)>,
+    latest: HashMap<RecordKey, Option<i64>>,
+}
+
+impl Model {
+    fn commit(&mut self, to: i64, changes: &[(i64, Change)]) {
+        for (offset, change) in changes {
+            let (offset, ops) = (*offset, change.ops());
+            self.log.push((to, IndexChange { offset, ops }));
+            self.latest.insert(change.key, instant(&change.record));
+        }
+    }
+
+    fn check(&self, overlay: &Overlay, cache: &Cache, acknowledged: i64, committed: i64) -> Result<(), TestCaseError> {
+        for (key, expected) in &self.latest {
+            let known = overlay.get(key).or_else(|| cache.get(key));
+            prop_assert_eq!(known.map(instant), Some(*expected));
+        }
+        let lacking = self.log.iter().filter(|(_, change)| change.offset >= acknowledged);
+        let lacking: Vec<IndexChange> = lacking.map(|(_, change)| change.clone()).collect();
+        let batch = overlay.batch(None);
+        prop_assert_eq!((batch.from, batch.to), (acknowledged, committed));
+        prop_assert_eq!((overlay.acknowledged(), overlay.committed()), (acknowledged, committed));
+        prop_assert_eq!(batch.changes, lacking);
+        let is_empty = self.log.iter().all(|(end, _)| *end <= acknowledged);
+        prop_assert_eq!(overlay.bytes() == 0, is_empty);
+        Ok(())
+    }
 }
 
 proptest! {
     #[test]
     fn overlay_over_cache_over_index_is_what_was_committed(acts in vec(act(), 1..30)) {
-        let (mut overlay, mut cache) = (Overlay::new(1_000_000, 100), Cache::new(1_000));
-        let mut committed: HashMap<RecordKey, Option<i64>> = HashMap::new();
+        let (mut overlay, mut cache, mut model) = (Overlay::new(100), Cache::new(1_000), Model::default());
+        let (mut acknowledged, mut committed) = (100, 100);
         for act in acts {
             match act {
                 Act::Commit(writes) => {
-                    let changes = changes(&writes);
-                    for change in &changes {
-                        committed.insert(change.key, instant(&change.stored));
-                    }
-                    overlay.commit(overlay.committed() + 3, changes).unwrap();
+                    let changes = changes_from(committed, &writes);
+                    // The marker of the transaction's end takes an offset too.
+                    committed += changes.len() as i64 + 1;
+                    model.commit(committed, &changes);
+                    overlay.commit(committed, changes).unwrap();
                 }
-                Act::Acknowledge(whole, part) => {
-                    let ends: Vec<i64> = overlay.pending().map(|held| held.to).collect();
-                    let end = whole.checked_sub(1).and_then(|last| ends.get(last)).copied();
-                    let marker = end.unwrap_or(overlay.acknowledged()) + part;
-                    overlay.acknowledge(marker.min(overlay.committed()), &mut cache).unwrap();
+                Act::Acknowledge(further) => {
+                    acknowledged = committed.min(acknowledged + further);
+                    overlay.acknowledge(acknowledged, &mut cache).unwrap();
                 }
             }
-            for (key, expected) in &committed {
-                let known = overlay.get(key).or_else(|| cache.get(key));
-                prop_assert_eq!(known.map(instant), Some(*expected));
-            }
-            let mut at = overlay.pending().next().map_or(overlay.committed(), |first| first.from);
-            prop_assert!(at <= overlay.acknowledged() + 2);
-            for held in overlay.pending() {
-                prop_assert_eq!(held.from, at);
-                at = held.to;
-            }
-            prop_assert_eq!(overlay.bytes() == 0, overlay.pending().all(|held| held.changes.is_empty()));
+            model.check(&overlay, &cache, acknowledged, committed)?;
         }
     }
 }
 
 #[test]
-fn a_gap_is_filled_from_the_transaction_that_it_is_in() {
-    let mut overlay = Overlay::new(1_000_000, 10);
-    for to in [20, 30, 40] {
-        overlay.commit(to, changes(&[(to as u8, Some(to))])).unwrap();
+fn what_the_index_lacks_begins_where_it_stands() {
+    let (mut overlay, mut cache) = (Overlay::new(10), Cache::new(10));
+    for from in [10, 20, 30] {
+        overlay
+            .commit(from + 10, changes_from(from, &[(1, Some(from)), (2, Some(from))]))
+            .unwrap();
     }
-    let lacks = |marker| -> Result<Vec<(i64, i64)>, Astray> {
-        let pending = overlay.pending_from(marker)?;
-        Ok(pending.map(|held| (held.from, held.to)).collect())
+    let lacks = |overlay: &Overlay| {
+        let batch = overlay.batch(Some(7));
+        assert_eq!(batch.applied_until, Some(7));
+        let offsets: Vec<i64> = batch.changes.iter().map(|change| change.offset).collect();
+        (batch.from, batch.to, offsets)
     };
-    assert_eq!(lacks(10), Ok(vec![(10, 20), (20, 30), (30, 40)]));
-    assert_eq!(lacks(25), Ok(vec![(20, 30), (30, 40)]));
-    assert_eq!(lacks(40), Ok(vec![]));
-    let (marker, acknowledged, committed) = (9, 10, 40);
-    assert_eq!(lacks(9), Err(Astray::RolledBack { marker, acknowledged }));
-    assert_eq!(lacks(41), Err(Astray::Ahead { marker: 41, committed }));
-    let batch = overlay.pending().next().unwrap().batch(Some(7));
-    assert_eq!((batch.from, batch.to, batch.changes[0].offset), (10, 20, 10));
-    assert_eq!((batch.changes.len(), batch.applied_until), (1, Some(7)));
+    assert_eq!(lacks(&overlay), (10, 40, vec![10, 11, 20, 21, 30, 31]));
+    overlay.acknowledge(21, &mut cache).unwrap();
+    assert_eq!(lacks(&overlay), (21, 40, vec![21, 30, 31]));
+    let ahead = Err(Astray::Ahead {
+        marker: 41,
+        committed: 40,
+    });
+    assert_eq!(overlay.acknowledge(41, &mut cache), ahead, "never committed");
+    overlay.acknowledge(40, &mut cache).unwrap();
+    assert_eq!(lacks(&overlay), (40, 40, vec![]));
+    overlay.acknowledge(9, &mut cache).unwrap();
+    assert_eq!(lacks(&overlay), (40, 40, vec![]), "a late answer takes nothing back");
 }
 
 #[test]
-fn it_is_bounded_by_what_it_holds() {
-    let (mut overlay, mut cache) = (Overlay::new(1_000, 0), Cache::new(10));
-    assert!(!overlay.is_full());
+fn it_says_how_much_it_holds() {
+    let (mut overlay, mut cache) = (Overlay::new(0), Cache::new(10));
     for to in 1..10 {
-        overlay.commit(to, changes(&[(1, Some(to))])).unwrap();
+        assert!(overlay.bytes() as i64 >= 200 * (to - 1));
+        overlay.commit(to, changes_from(to - 1, &[(1, Some(to))])).unwrap();
     }
-    assert!(overlay.is_full() && overlay.bytes() > 9 * 200);
-    assert!(overlay.acknowledge(10, &mut cache).is_err(), "never committed");
+    assert!(overlay.bytes() > 9 * 200);
     overlay.acknowledge(9, &mut cache).unwrap();
-    assert_eq!((overlay.bytes(), overlay.is_full()), (0, false));
-    assert_eq!((overlay.acknowledged(), overlay.committed()), (9, 9));
+    assert_eq!(overlay.bytes(), 0);
 }
 
 #[test]
 fn offsets_only_grow() {
-    let mut overlay = Overlay::new(1_000, 10);
+    let mut overlay = Overlay::new(10);
     let backwards = Err(Astray::Backwards { to: 10, held: 10 });
-    assert_eq!(overlay.commit(10, changes(&[(1, Some(1))])), backwards);
-    overlay.commit(12, changes(&[(1, Some(1))])).unwrap();
-    overlay.clear(5);
-    assert_eq!((overlay.committed(), overlay.bytes()), (5, 0));
+    assert_eq!(overlay.commit(10, changes_from(9, &[(1, Some(1))])), backwards);
     assert_eq!(overlay.get(&KEY.record_key(&key(1))), None);
+    overlay.commit(12, changes_from(10, &[(1, Some(1))])).unwrap();
+    assert_eq!(overlay.committed(), 12);
 }
 
 #[test]

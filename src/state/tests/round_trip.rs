@@ -2,9 +2,9 @@
 
 use super::arbitrary::stored;
 use super::arbitrary_commands::{cause, passed};
-use crate::domain::record::{Key, Record};
+use crate::domain::record::Key;
 use crate::state::clocks::{clocks_of, replay};
-use crate::state::codec::{Stored, Value, decode, decode_step, encode, encode_step};
+use crate::state::codec::{Value, decode, decode_step, encode, encode_step, subject};
 use crate::state::keys::{RecordKey, StateKey};
 use crate::state::progress::Progress;
 use crate::state::wire::{DecodeError, Format, Reader, Wire, Writer};
@@ -53,13 +53,16 @@ proptest! {
     fn a_record_comes_back_as_it_was((key, record) in stored()) {
         let record_key = KEY.record_key(&key);
         let bytes = encode(Format::NEWEST, &key, Some(&record)).unwrap();
-        let live = Stored::new(&key, Arc::new(record.clone()));
-        prop_assert_eq!(decode(&record_key, &bytes), Ok(Value::Live(live.clone())));
+        let (subject, record) = (subject(&bytes), Arc::new(record));
+        let live = Value::Live { subject: subject.clone(), record: Arc::clone(&record) };
+        prop_assert_eq!(decode(&record_key, &bytes), Ok(live));
         prop_assert_eq!(encode(Format::NEWEST, &key, Some(&record)), Some(bytes.clone()));
-        if let (Key::Phone(..), Record::Entry(_)) = (&key, &record) {
+        prop_assert_eq!(subject.is_some(), matches!(key, Key::Phone(..)));
+        if let Some(subject) = subject {
             let ticks = clocks_of(Some(&record)) != Default::default();
-            let named = live.subject.unwrap().key();
-            prop_assert!(!ticks || named == Some(key));
+            let named = subject.key();
+            prop_assert!(named.is_none() && !ticks || named.as_ref() == Some(&key));
+            prop_assert!(matches!(&key, Key::Phone(org, _) if *org == subject.org));
         }
         // No byte may be missing, and none left over.
         for end in 0..bytes.len() {
@@ -75,7 +78,7 @@ proptest! {
         let value = encode(Format::NEWEST, &key, None);
         prop_assert_eq!(value.is_some(), matches!(key, Key::Phone(..)));
         if let Some(bytes) = &value {
-            prop_assert_eq!(decode(&record_key, bytes).map(Value::into_stored), Ok(None));
+            prop_assert_eq!(decode(&record_key, bytes).map(Value::into_record), Ok(None));
         }
         let ops = replay(&record_key, value.as_deref()).unwrap();
         prop_assert_eq!(ops.len(), if value.is_some() { 3 } else { 1 });

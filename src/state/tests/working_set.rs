@@ -12,7 +12,7 @@ use crate::state::codec::encode;
 use crate::state::keys::StateKey;
 use crate::state::overlay::{Change, Overlay};
 use crate::state::wire::Format;
-use crate::state::working_set::{Members, TooLarge, WorkingSet};
+use crate::state::working_set::WorkingSet;
 use std::sync::Arc;
 
 const KEY: StateKey = StateKey::new([7; 16]);
@@ -54,7 +54,7 @@ struct Task {
 
 fn task() -> Task {
     Task {
-        overlay: Overlay::new(1_000_000, 0),
+        overlay: Overlay::new(0),
         cache: Cache::new(100),
     }
 }
@@ -76,7 +76,8 @@ fn having_read(rows: &[(&str, i64)]) -> WorkingSet {
 fn commit(task: &mut Task, key: Key, record: Record, to: i64) {
     let mut set = set();
     set.apply(writes(vec![(key, Some(record))]));
-    task.overlay.commit(to, set.changes()).unwrap();
+    let changes = set.changes().into_iter().map(|change| (to - 1, change));
+    task.overlay.commit(to, changes.collect()).unwrap();
 }
 
 #[test]
@@ -89,7 +90,7 @@ fn what_is_found_is_a_copy() {
     let misses = set.look_up(&keys, &task.overlay, &task.cache);
     assert_eq!(misses, [(org_key("c"), KEY.record_key(&org_key("c")))]);
     commit(&mut task, org_key("a"), record(2), 20);
-    task.cache.clear();
+    task.cache = Cache::new(100);
     assert_eq!(seen(&set, &org_key("a")), Some(1));
     assert_eq!(seen(&set, &org_key("b")), Some(0));
     assert_eq!(seen(&set, &org_key("c")), None);
@@ -162,30 +163,6 @@ fn a_record_written_unread_is_a_change_whatever_it_was() {
 }
 
 #[test]
-fn the_last_judgement_can_be_taken_back() {
-    let mut set = having_read(&[("a", 1), ("b", 1)]);
-    set.apply(writes(vec![(org_key("a"), Some(record(2)))]));
-    let before = set.changes();
-    set.apply(writes(vec![
-        (org_key("b"), Some(record(3))),
-        (org_key("a"), None),
-        (org_key("x"), Some(record(3))),
-    ]));
-    set.undo();
-    assert_eq!(set.changes(), before);
-    assert_eq!(seen(&set, &org_key("b")), Some(1));
-    assert_eq!(seen(&set, &org_key("x")), None);
-    set.undo();
-    assert_eq!(set.changes(), before, "only the last one can");
-    set.apply(writes(vec![
-        (org_key("c"), Some(record(4))),
-        (org_key("b"), Some(record(4))),
-    ]));
-    let keys: Vec<_> = set.changes().iter().map(|change| change.key).collect();
-    assert_eq!(keys, ["a", "c", "b"].map(|name| KEY.record_key(&org_key(name))));
-}
-
-#[test]
 fn a_batch_that_starts_over_gives_the_same() {
     let mut set = having_read(&[("a", 1), ("b", 1)]);
     let fold = |set: &mut WorkingSet| {
@@ -197,22 +174,7 @@ fn a_batch_that_starts_over_gives_the_same() {
     set.start_over();
     assert!(set.changes().is_empty());
     assert_eq!(seen(&set, &org_key("a")), Some(1));
-    set.undo();
     assert_eq!(fold(&mut set), first);
-}
-
-#[test]
-fn what_is_too_large_is_named_before_it_is_applied() {
-    let judgement = writes(vec![
-        (org_key("a"), None),
-        (samples::key(), Some(Record::Entry(samples::entry()))),
-    ]);
-    let bytes = encode(Format::NEWEST, &samples::key(), judgement.writes[1].1.as_ref())
-        .unwrap()
-        .len();
-    assert_eq!(set().fits(&judgement, bytes), Ok(()));
-    let key = samples::key();
-    assert_eq!(set().fits(&judgement, bytes - 1), Err(TooLarge { key, bytes }));
 }
 
 fn clock_ops(change: &Change) -> Vec<(Vec<u8>, Option<i64>)> {
@@ -241,7 +203,7 @@ fn only_clocks_that_moved_are_set_and_a_replay_sets_both() {
         set.apply(writes(vec![(samples::key(), entry)]));
         let change = set.changes().remove(0);
         let to = task.overlay.committed() + 1;
-        task.overlay.commit(to, vec![change.clone()]).unwrap();
+        task.overlay.commit(to, vec![(to - 1, change.clone())]).unwrap();
         change
     };
     let created = change_to(Some(Record::Entry(entry.clone())));
@@ -269,33 +231,6 @@ fn only_clocks_that_moved_are_set_and_a_replay_sets_both() {
         replay(&gone.key, gone.value.as_deref()).unwrap()[..],
         [Op::Delete { .. }, ..]
     ));
-}
-
-#[test]
-fn a_sweep_finds_entries_by_the_members_of_clocks() {
-    let mut task = task();
-    let member = KEY.record_key(&samples::key());
-    let bytes = encode(Format::NEWEST, &samples::key(), Some(&Record::Entry(samples::entry()))).unwrap();
-    let mut swept = set();
-    let misses = Members {
-        keys: vec![],
-        misses: vec![member],
-    };
-    assert_eq!(swept.look_up_members(&[member], &task.overlay, &task.cache), misses);
-    let key = swept.read_member(member, Some(&bytes), &mut task.cache).unwrap();
-    assert_eq!(key, Some(samples::key()));
-    assert!(matches!(swept.get(&samples::key()), Known::Here(_)));
-    let known = Members {
-        keys: vec![samples::key()],
-        misses: vec![],
-    };
-    assert_eq!(set().look_up_members(&[member], &task.overlay, &task.cache), known);
-    task.cache.clear();
-    assert_eq!(
-        set().read_member(member, None, &mut task.cache),
-        Ok(None),
-        "gone meanwhile"
-    );
 }
 
 #[test]

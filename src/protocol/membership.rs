@@ -1,0 +1,156 @@
+//! What the group gives and takes: tasks come with their inputs, and go when what they committed is in the index.
+
+use super::core::Core;
+use super::task::Task;
+use super::{Action, Partition, Report};
+use crate::kafka::{Rebalance, TopicPartition};
+use std::sync::Arc;
+
+impl Core {
+    fn inputs_of(&self, partition: Partition) -> Vec<TopicPartition> {
+        let step = self.config.expected.partitions.count() as usize;
+        let mut inputs = vec![TopicPartition {
+            topic: self.config.commands_topic.clone(),
+            partition,
+        }];
+        for (topic, count) in &self.counts {
+            let theirs = (partition..*count).step_by(step);
+            inputs.extend(theirs.map(|partition| TopicPartition {
+                topic: topic.clone(),
+                partition,
+            }));
+        }
+        inputs
+    }
+
+    pub(super) fn rebalance(&mut self, rebalance: Rebalance) {
+        match rebalance {
+            Rebalance::Assigned(partitions) => self.assigned(&partitions),
+            Rebalance::Revoked(partitions) => {
+                self.mark_closing(&partitions);
+                self.closing = Some(self.now.steady_ms + self.config.close_ms);
+            }
+            Rebalance::Lost(partitions) => {
+                self.mark_closing(&partitions);
+                self.closing = Some(self.now.steady_ms);
+            }
+        }
+    }
+
+    fn assigned(&mut self, partitions: &[TopicPartition]) {
+        let mut union = Vec::new();
+        let mut first = Vec::new();
+        for at in partitions {
+            let life = self.next_life(at.partition);
+            let inputs = self.inputs_of(at.partition);
+            let changelog = TopicPartition {
+                topic: self.config.changelog_topic.clone(),
+                partition: at.partition,
+            };
+            union.extend(inputs.iter().cloned());
+            let mut task = Task::new(life, changelog, inputs);
+            first.push(task.recover());
+            first.push(Action::Report(Report::RecoveryBegun {
+                partition: at.partition,
+                cause: "assigned",
+            }));
+            self.tasks.insert(at.partition, task);
+        }
+        self.actions.push(Action::Assign(union));
+        self.actions.extend(first);
+        self.report(Report::Assigned {
+            count: partitions.len(),
+        });
+    }
+
+    /// These take nothing new; what is collected of them is dropped, and will be read by the next owner.
+    fn mark_closing(&mut self, partitions: &[TopicPartition]) {
+        for at in partitions {
+            if let Some(task) = self.tasks.get_mut(&at.partition) {
+                task.closing = true;
+            }
+            self.forget_collected(at.partition);
+        }
+    }
+
+    /// Drops what was collected of a task, in the pending records and in a batch that isn't in a transaction.
+    pub(super) fn forget_collected(&mut self, partition: Partition) {
+        self.pending.forget(partition);
+        self.stage.forget(partition);
+    }
+
+    /// Answers a revocation once no transaction is open and the index has what was committed, or its time is over.
+    pub(super) fn close_out(&mut self) {
+        let Some(until) = self.closing else { return };
+        if self.stage.in_transaction() {
+            return;
+        }
+        let late = until <= self.now.steady_ms;
+        let closing = |task: &&Task| task.closing;
+        if !late && !self.tasks.values().filter(closing).all(is_settled) {
+            return;
+        }
+        let partitions: Vec<Partition> = self
+            .tasks
+            .values()
+            .filter(closing)
+            .map(|task| task.life.partition)
+            .collect();
+        let union = self
+            .tasks
+            .values()
+            .filter(closing)
+            .flat_map(|task| task.inputs.iter().cloned())
+            .collect();
+        self.closing = None;
+        self.actions.push(Action::Unassign(union));
+        for partition in partitions {
+            self.tasks.remove(&partition);
+            self.report(Report::Closed { partition });
+        }
+        if let Some(counts) = self.later_counts.take() {
+            self.input_counts(counts);
+        }
+    }
+
+    /// More partitions are taken from their beginning; fewer can't be right.
+    pub(super) fn input_counts(&mut self, counts: Vec<(Arc<str>, i32)>) {
+        if self.closing.is_some() {
+            self.later_counts = Some(counts);
+            return;
+        }
+        let shrunk = counts.iter().find_map(|(topic, count)| {
+            let (_, before) = self.counts.iter().find(|(known, _)| known == topic)?;
+            (count < before).then(|| {
+                format!("{topic} had {before} partitions and has {count}: was it created anew? records may be lost")
+            })
+        });
+        if let Some(why) = shrunk {
+            let partitions: Vec<Partition> = self.tasks.keys().copied().collect();
+            return partitions
+                .into_iter()
+                .for_each(|partition| self.stop(partition, why.clone()));
+        }
+        self.counts = counts;
+        let partitions: Vec<Partition> = self.tasks.keys().copied().collect();
+        for partition in partitions {
+            let inputs = self.inputs_of(partition);
+            let Some(task) = self.tasks.get_mut(&partition).filter(|task| !task.closing) else {
+                continue;
+            };
+            let new: Vec<TopicPartition> = inputs.iter().filter(|at| !task.inputs.contains(at)).cloned().collect();
+            if new.is_empty() {
+                continue;
+            }
+            task.inputs = inputs;
+            self.actions.push(Action::Add(new));
+            self.doubt(partition, "new_partitions");
+        }
+    }
+}
+
+/// Nothing of it is committed and not applied.
+pub(super) fn is_settled(task: &Task) -> bool {
+    task.running()
+        .is_none_or(|running| running.overlay.acknowledged() >= running.overlay.committed())
+}

@@ -1,0 +1,276 @@
+//! From an assigned partition to a running task: one question after another, each asked only once the one before is answered.
+
+use super::recovery::{self, Found, Plan};
+use super::retry::Retry;
+use super::task::Running;
+use super::{Action, RecoveryAnswer, RecoveryQuestion, Report};
+use crate::index::{Applied, Batch, Begin, Begun, Change, Generation, Marker, Op};
+use crate::judging::Facts;
+use crate::kafka::TopicPartition;
+use crate::state::cache::Cache;
+use crate::state::clocks;
+use crate::state::keys::RecordKey;
+use crate::state::overlay::Overlay;
+use crate::state::progress::Progress;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// What recovery has found so far, and the one question that is open.
+pub struct Recovering {
+    committed: Vec<Option<i64>>,
+    input_lows: Vec<i64>,
+    low: i64,
+    high: i64,
+    progress: Option<Progress>,
+    marker: Option<Marker>,
+    of: Option<Generation>,
+    /// Offset that the index has been brought to.
+    applied_to: i64,
+    pub(super) replayed: u64,
+    pub(super) asked: RecoveryQuestion,
+    pub(super) retry: Retry,
+}
+
+/// What an answer leads to.
+pub enum Next {
+    Ask(RecoveryQuestion),
+    Run(Box<Running>),
+    Stop(String),
+    /// The state is not for this program: nothing of it may run.
+    Unfit(String),
+    /// Asked again later.
+    Wait,
+}
+
+/// What recovery needs beside the answers.
+pub struct Around<'a> {
+    pub now_ms: i64,
+    pub steady_ms: u64,
+    pub fresh_uuid: &'a mut dyn FnMut() -> Uuid,
+    pub facts: &'a dyn Fn(Uuid) -> Facts,
+    pub settings: &'a super::core::Config,
+}
+
+type Context<'a, 'b> = (i32, &'a mut Around<'b>, &'a mut Vec<Action>);
+
+impl Recovering {
+    pub(super) fn new(asked: RecoveryQuestion) -> Self {
+        Self {
+            committed: Vec::new(),
+            input_lows: Vec::new(),
+            low: 0,
+            high: 0,
+            progress: None,
+            marker: None,
+            of: None,
+            applied_to: 0,
+            replayed: 0,
+            asked,
+            retry: Retry::default(),
+        }
+    }
+
+    pub(super) fn answered(
+        &mut self,
+        answer: RecoveryAnswer,
+        changelog: &TopicPartition,
+        inputs: &[TopicPartition],
+        context: Context<'_, '_>,
+    ) -> Next {
+        let (partition, around, actions) = context;
+        if !matches!(answer, RecoveryAnswer::Unavailable(_)) {
+            self.retry.succeeded();
+        }
+        match answer {
+            RecoveryAnswer::Unavailable(what) => {
+                self.retry.failed(around.steady_ms);
+                actions.push(Action::Report(Report::Unavailable { partition, what }));
+                Next::Wait
+            }
+            RecoveryAnswer::Hopeless(why) => Next::Stop(why),
+            RecoveryAnswer::Committed(committed) => {
+                self.committed = committed;
+                Next::Ask(RecoveryQuestion::Watermarks {
+                    changelog: changelog.clone(),
+                    inputs: inputs.to_vec(),
+                })
+            }
+            RecoveryAnswer::Watermarks { low, high, input_lows } => {
+                (self.low, self.high, self.input_lows) = (low, high, input_lows);
+                Next::Ask(RecoveryQuestion::LastProgress {
+                    changelog: changelog.clone(),
+                    low,
+                    high,
+                })
+            }
+            RecoveryAnswer::LastProgress(progress) => {
+                self.progress = progress;
+                match self.progress.as_ref().map(|found| around.settings.accepts(found)) {
+                    Some(Err(why)) => Next::Unfit(why),
+                    _ => Next::Ask(RecoveryQuestion::Marker),
+                }
+            }
+            RecoveryAnswer::Marker(marker) => {
+                self.marker = marker;
+                self.plan(partition, changelog, around, actions)
+            }
+            RecoveryAnswer::Begun(Begun::Begun(marker)) => {
+                self.of = Some(marker.of);
+                self.applied_to = marker.offset;
+                self.ask_replay(changelog)
+            }
+            // Another owner began a build of its own: it may be the rightful one. Look again from the start.
+            RecoveryAnswer::Begun(Begun::Other(_)) | RecoveryAnswer::Applied(Applied::Foreign(_) | Applied::Gap(_)) => {
+                Next::Ask(RecoveryQuestion::Committed(inputs.to_vec()))
+            }
+            RecoveryAnswer::Replayed { records, next } => {
+                self.replayed += records.len() as u64;
+                self.apply(records, next, around)
+            }
+            RecoveryAnswer::Applied(Applied::Applied | Applied::Already) => {
+                actions.push(Action::Report(self.applied(partition)));
+                self.replay(changelog, inputs, around)
+            }
+        }
+    }
+
+    /// The index took the piece that was asked for last.
+    fn applied(&mut self, partition: i32) -> Report {
+        let mut replayed = 0;
+        if let RecoveryQuestion::Apply { batch, .. } = &self.asked {
+            self.applied_to = batch.to;
+            replayed = batch.changes.len() as u64;
+        }
+        let remaining = self.high - self.applied_to;
+        Report::RestoreProgress {
+            partition,
+            remaining,
+            replayed,
+        }
+    }
+
+    fn plan(
+        &mut self,
+        partition: i32,
+        changelog: &TopicPartition,
+        around: &mut Around<'_>,
+        actions: &mut Vec<Action>,
+    ) -> Next {
+        let found = Found {
+            low: self.low,
+            high: self.high,
+            incarnation: self.progress.as_ref().map(|progress| progress.incarnation),
+            marker: self.marker,
+            format: around.settings.index_format(),
+            now: around.now_ms,
+        };
+        match (recovery::plan(&found), self.marker) {
+            (Plan::Stop { why }, _) => Next::Stop(why),
+            (Plan::Replay { from }, Some(marker)) => {
+                self.of = Some(marker.of);
+                self.applied_to = from;
+                self.ask_replay(changelog)
+            }
+            (Plan::Replay { .. } | Plan::Rebuild { .. }, marker) => {
+                // Of an empty changelog there is nothing to rebuild.
+                if let Plan::Rebuild { why } = recovery::plan(&found)
+                    && self.low < self.high
+                {
+                    actions.push(Action::Report(Report::Rebuilding { partition, why }));
+                }
+                let incarnation = found.incarnation.unwrap_or_else(|| (around.fresh_uuid)());
+                let of = Generation {
+                    incarnation,
+                    generation: (around.fresh_uuid)(),
+                    format: around.settings.index_format(),
+                };
+                let expected = marker.map(|marker| marker.of.generation);
+                Next::Ask(RecoveryQuestion::Begin(Begin {
+                    expected,
+                    of,
+                    offset: self.low,
+                    at: around.now_ms,
+                }))
+            }
+        }
+    }
+
+    fn ask_replay(&self, changelog: &TopicPartition) -> Next {
+        Next::Ask(RecoveryQuestion::Replay {
+            changelog: changelog.clone(),
+            from: self.applied_to,
+            to: self.high,
+        })
+    }
+
+    fn replay(&mut self, changelog: &TopicPartition, inputs: &[TopicPartition], around: &mut Around<'_>) -> Next {
+        if self.applied_to < self.high {
+            return self.ask_replay(changelog);
+        }
+        self.run(inputs, around)
+    }
+
+    fn apply(&mut self, records: Vec<(i64, Vec<u8>, Option<Vec<u8>>)>, next: i64, around: &mut Around<'_>) -> Next {
+        let Some(of) = self.of else {
+            return Next::Stop("replayed a changelog before its index was known: report this".to_owned());
+        };
+        let changes: Result<Vec<Change>, _> = records
+            .into_iter()
+            .map(|(offset, key, value)| {
+                Ok(Change {
+                    offset,
+                    ops: replayed(&key, value.as_deref())?,
+                })
+            })
+            .collect();
+        let changes = match changes {
+            Ok(changes) => changes,
+            Err(why) => return Next::Stop(why),
+        };
+        let caught_up = next >= self.high;
+        let applied_until = caught_up.then_some(around.now_ms);
+        let batch = Batch {
+            from: self.applied_to,
+            to: next,
+            changes,
+            applied_until,
+        };
+        Next::Ask(RecoveryQuestion::Apply { of, batch })
+    }
+
+    fn run(&mut self, inputs: &[TopicPartition], around: &mut Around<'_>) -> Next {
+        let Some(of) = self.of else {
+            return Next::Stop("an index without a build: report this".to_owned());
+        };
+        let facts = (around.facts)(of.incarnation);
+        let known = |input: &TopicPartition| self.progress.as_ref()?.next_of(&facts.topics.input(input));
+        let positions = match recovery::positions(inputs, &self.committed, &self.input_lows, &known) {
+            Ok(positions) => positions,
+            Err(why) => return Next::Stop(why),
+        };
+        let progress = self
+            .progress
+            .take()
+            .unwrap_or_else(|| Progress::first(&around.settings.expected, of.incarnation));
+        Next::Run(Box::new(Running {
+            facts: Arc::new(facts),
+            of,
+            sweep: super::sweep::Sweeper::default(),
+            progress,
+            collected: positions.clone(),
+            positions,
+            overlay: Overlay::new(self.applied_to),
+            cache: Cache::new(around.settings.cache_entries),
+            applying: None,
+            applied_ms: around.steady_ms,
+            apply_retry: Retry::default(),
+            kept_ms: around.steady_ms,
+        }))
+    }
+}
+
+/// What one changelog record does to the index.
+fn replayed(key: &[u8], value: Option<&[u8]>) -> Result<Vec<Op>, String> {
+    let key = RecordKey::parse(key).ok_or("the changelog holds a record under a key that this version doesn't know")?;
+    clocks::replay(&key, value).map_err(|error| error.to_string())
+}

@@ -1,0 +1,141 @@
+//! Between a task and its index: what is committed is applied, what is read is checked, and every doubt ends in recovery.
+
+use super::core::Core;
+use super::recovering::Around;
+use super::task::{Phase, Task};
+use super::{Action, Life, Partition, RecoveryAnswer, Report};
+use crate::index::{Applied, Read};
+
+/// An index to which nothing was applied is asked so often whether it still stands where it should.
+const IDLE_APPLY_MS: u64 = 5_000;
+
+impl Core {
+    pub(super) fn stop(&mut self, partition: Partition, why: String) {
+        self.forget_collected(partition);
+        let life = self.next_life(partition);
+        let Some(task) = self.tasks.get_mut(&partition) else {
+            return;
+        };
+        task.life = life;
+        task.phase = Phase::Stopped;
+        let inputs = task.inputs.clone();
+        self.actions.push(Action::Pause(inputs));
+        self.report(Report::Stopped { partition, why });
+    }
+
+    /// The one way of recovery: forget what is known of this partition and find it out again.
+    pub(super) fn doubt(&mut self, partition: Partition, cause: &'static str) {
+        self.forget_collected(partition);
+        let life = self.next_life(partition);
+        let Some(task) = self.tasks.get_mut(&partition) else {
+            return;
+        };
+        if task.closing {
+            task.phase = Phase::Stopped;
+            return;
+        }
+        task.life = life;
+        let inputs = task.inputs.clone();
+        let recover = task.recover();
+        self.actions.push(Action::Pause(inputs));
+        self.report(Report::RecoveryBegun { partition, cause });
+        self.actions.push(recover);
+    }
+
+    pub(super) fn doubt_all(&mut self, cause: &'static str) {
+        let partitions: Vec<Partition> = self
+            .tasks
+            .values()
+            .filter(|task| task.running().is_some())
+            .map(|task| task.life.partition)
+            .collect();
+        for partition in partitions {
+            self.doubt(partition, cause);
+        }
+    }
+
+    pub(super) fn recovered(&mut self, life: Life, answer: RecoveryAnswer) {
+        let Some(task) = self.tasks.get_mut(&life.partition).filter(|task| task.life == life) else {
+            return;
+        };
+        let facts = |incarnation| (self.config.facts)(life.partition, incarnation);
+        let mut around = Around {
+            now_ms: self.now.wall.0,
+            steady_ms: self.now.steady_ms,
+            fresh_uuid: &mut *self.fresh_uuid,
+            facts: &facts,
+            settings: &self.config,
+        };
+        let actions = task.recovered(answer, &mut around);
+        self.actions.extend(actions);
+    }
+
+    pub(super) fn applied(&mut self, life: Life, applied: Option<Applied>) {
+        let Some(task) = self.tasks.get_mut(&life.partition).filter(|task| task.life == life) else {
+            return;
+        };
+        let steady_ms = self.now.steady_ms;
+        let Some(running) = task.running_mut() else { return };
+        let Some(to) = running.applying.take() else { return };
+        match applied {
+            Some(Applied::Applied | Applied::Already) => {
+                running.apply_retry.succeeded();
+                let astray = running.overlay.acknowledge(to, &mut running.cache).is_err();
+                let behind = running.overlay.committed() - running.overlay.acknowledged();
+                self.actions.push(Action::Report(Report::Overlay {
+                    partition: life.partition,
+                    behind,
+                }));
+                if astray {
+                    self.doubt(life.partition, "index_ahead");
+                }
+            }
+            None => running.apply_retry.failed(steady_ms),
+            Some(Applied::Gap(_)) => self.doubt(life.partition, "index_gap"),
+            Some(Applied::Foreign(_)) => self.doubt(life.partition, "index_foreign"),
+        }
+    }
+
+    /// Sends what is committed and not applied, one call at a time and all of it: so that Redis is batched by its own pace.
+    /// Where there is nothing to send, an empty stretch is sent now and then: it says up to when the index holds everything,
+    /// and finds out that an idle partition's index was lost.
+    pub(super) fn apply_committed(&mut self) {
+        let (wall, steady_ms) = (self.now.wall.0, self.now.steady_ms);
+        for task in self.tasks.values_mut() {
+            let life = task.life;
+            let Some(running) = task.running_mut() else { continue };
+            let (from, to) = (running.overlay.acknowledged(), running.overlay.committed());
+            let is_wanted = from < to || running.applied_ms + IDLE_APPLY_MS <= steady_ms;
+            if !is_wanted || running.applying.is_some() || !running.apply_retry.is_due(steady_ms) {
+                continue;
+            }
+            running.applying = Some(to);
+            running.applied_ms = steady_ms;
+            let batch = running.overlay.batch(Some(wall));
+            self.actions.push(Action::Apply {
+                life,
+                of: running.of,
+                batch,
+            });
+        }
+    }
+
+    pub(super) fn values(&mut self, life: Life, values: Option<Read<Vec<Option<Vec<u8>>>>>) {
+        let task = self.tasks.get_mut(&life.partition).filter(|task| task.life == life);
+        let Some(running) = task.and_then(Task::running_mut) else {
+            return;
+        };
+        let doubt = match values {
+            None => return self.stage.read_failed(life.partition, self.now.steady_ms),
+            Some(Read::Foreign(_)) => Some("index_foreign"),
+            Some(Read::Found { marker, .. }) if marker.offset < running.overlay.acknowledged() => {
+                Some("index_rolled_back")
+            }
+            Some(Read::Found { marker, .. }) if marker.offset > running.overlay.committed() => Some("index_ahead"),
+            Some(Read::Found { value, .. }) => self.stage.read_done(life.partition, value, running).err(),
+        };
+        if let Some(cause) = doubt {
+            self.doubt(life.partition, cause);
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Starts the real program and its world, speaks its wire contracts and reads what it commits. Uses no code of the crate.
+
+pub mod assert;
+pub mod client;
+pub mod log;
+pub mod process;
+pub mod redis;
+pub mod services;
+pub mod tail;
+pub mod topics;
+pub mod world;

@@ -1,0 +1,77 @@
+//! A Redis of a test's own, which it may flush, kill and start again. Speaks to it over a plain socket.
+
+use super::process::Process;
+use super::services::free_port;
+use crate::wait;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+pub struct Redis {
+    port: u16,
+    dir: PathBuf,
+    process: Option<Process>,
+}
+
+impl Redis {
+    /// Starts a `redis-server` that saves nothing and evicts nothing.
+    pub fn start(dir: PathBuf) -> Redis {
+        let present = Command::new("redis-server").arg("--version").output().is_ok();
+        assert!(
+            present,
+            "redis-server is not on the PATH: install it (Debian: apt-get install redis-server)"
+        );
+        let mut redis = Redis {
+            port: free_port(),
+            dir,
+            process: None,
+        };
+        redis.restart();
+        redis
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    /// Empty again, on the same port.
+    pub fn restart(&mut self) {
+        self.kill();
+        let mut command = Command::new("redis-server");
+        command
+            .args(["--bind", "127.0.0.1", "--port", &self.port.to_string()])
+            .args(["--save", "", "--appendonly", "no", "--maxmemory-policy", "noeviction"])
+            .current_dir(&self.dir);
+        self.process = Some(Process::start("redis", &mut command, &self.dir.join("redis.log")));
+        wait::until("redis to answer", wait::PATIENCE, || {
+            self.ask("PING")
+                .is_some_and(|answer| answer.starts_with("+PONG"))
+                .then_some(())
+        });
+    }
+
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill();
+        }
+    }
+
+    pub fn flush_all(&self) {
+        let answer = self.ask("FLUSHALL");
+        assert!(
+            answer.is_some_and(|text| text.starts_with("+OK")),
+            "redis did not flush"
+        );
+    }
+
+    fn ask(&self, command: &str) -> Option<String> {
+        let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).ok()?;
+        socket.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+        socket.write_all(format!("{command}\r\n").as_bytes()).ok()?;
+        let mut answer = [0; 64];
+        let length = socket.read(&mut answer).ok()?;
+        Some(String::from_utf8_lossy(&answer[..length]).into_owned())
+    }
+}

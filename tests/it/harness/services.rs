@@ -1,0 +1,24 @@
+//! Where the Kafka and the Redis of the tests are: both given by the caller, neither guessed.
+
+use std::env;
+use std::net::{Ipv4Addr, TcpListener};
+
+pub fn kafka_brokers() -> String {
+    given("KAFKA_BROKERS")
+}
+
+pub fn redis_url() -> String {
+    given("REDIS_URL")
+}
+
+fn given(variable: &str) -> String {
+    env::var(variable).unwrap_or_else(|_| {
+        panic!("{variable} is not set: run `make test`, which starts a Kafka and a Redis, or set it to one of your own")
+    })
+}
+
+/// A port of 127.0.0.1 that nobody listened on a moment ago.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("bound").port()
+}

@@ -1,0 +1,238 @@
+//! A world of a test's own: its topics, its group, its processes of the real program, and a tail on what they commit.
+
+use super::client::Client;
+use super::log::Log;
+use super::process::Process;
+use super::redis::Redis;
+use super::services::{free_port, kafka_brokers, redis_url};
+use super::tail::{Tail, timestamps};
+use super::topics::{Admin, INPUTS, OUTPUTS};
+use crate::wait;
+use jiff::Timestamp;
+use std::process::Command;
+use std::time::Duration;
+use tempfile::TempDir;
+
+pub const PARTITIONS: usize = 4;
+
+/// How the world is to be; the rest is the same in all.
+#[derive(Clone)]
+pub struct Plan {
+    pub name: &'static str,
+    /// Inputs that an operator has created before, with so many partitions.
+    pub created: Vec<(&'static str, usize)>,
+    pub processes: usize,
+    pub own_redis: bool,
+}
+
+impl Plan {
+    pub fn new(name: &'static str) -> Plan {
+        Plan {
+            name,
+            created: Vec::new(),
+            processes: 1,
+            own_redis: true,
+        }
+    }
+}
+
+pub struct World {
+    prefix: String,
+    pub client: Client,
+    pub tail: Tail,
+    pub redis: Option<Redis>,
+    processes: Vec<Option<Router>>,
+    environment: Vec<(String, String)>,
+    topics: Vec<String>,
+    admin: Admin,
+    dir: TempDir,
+}
+
+struct Router {
+    process: Process,
+    admin_port: u16,
+}
+
+impl World {
+    pub fn start(plan: &Plan) -> World {
+        let dir = TempDir::with_prefix_in("it-", env!("CARGO_TARGET_TMPDIR")).expect("a directory");
+        let redis = plan.own_redis.then(|| Redis::start(dir.path().to_owned()));
+        let id = uuid::Uuid::new_v4().simple().to_string();
+        let prefix = format!("it-{}-{}-", plan.name, &id[..8]);
+        let environment = environment(&prefix, redis.as_ref().map_or_else(redis_url, Redis::url));
+        let admin = Admin::new();
+        let created: Vec<(String, usize)> = plan
+            .created
+            .iter()
+            .map(|(name, partitions)| (format!("{prefix}{name}"), *partitions))
+            .collect();
+        if !created.is_empty() {
+            admin.create(&created);
+        }
+        apply_topics(&environment);
+        let inputs: Vec<String> = INPUTS.iter().map(|name| format!("{prefix}{name}")).collect();
+        let outputs: Vec<String> = OUTPUTS.iter().map(|name| format!("{prefix}{name}")).collect();
+        let topics = [inputs, outputs.clone()].concat();
+        admin.keep_all(&topics);
+        let mut world = World {
+            client: Client::new(&prefix),
+            tail: Tail::start(admin.partitions(&outputs)),
+            redis,
+            processes: (0..plan.processes).map(|_| None).collect(),
+            environment,
+            topics,
+            admin,
+            dir,
+            prefix,
+        };
+        (0..plan.processes).for_each(|slot| world.launch(slot));
+        world.await_ready();
+        world
+    }
+
+    pub fn log(&self) -> &Log {
+        &self.tail.log
+    }
+
+    /// When each accepted settings record took effect, in their order: the append times of `router-settings`.
+    pub fn settings_instants(&self) -> Vec<Timestamp> {
+        timestamps(&format!("{}router-settings", self.prefix))
+    }
+
+    pub fn input_partitions(&self, topic: &str) -> i32 {
+        let inputs = self.admin.partitions(&self.topics);
+        let named = inputs.iter().find(|(name, _)| name.ends_with(topic));
+        *named.expect("an input of ours").1
+    }
+
+    /// Starts the process of this slot: the same instance as before, if there was one.
+    pub fn launch(&mut self, slot: usize) {
+        let admin_port = free_port();
+        let name = format!("router-{slot}");
+        let mut command = program(&self.environment);
+        command
+            .arg("run")
+            .env("CHATROOM_ROUTER_KAFKA__INSTANCE_ID", format!("{}{slot}", self.prefix))
+            .env("CHATROOM_ROUTER_ADMIN__LISTEN", format!("127.0.0.1:{admin_port}"));
+        let process = Process::start(&name, &mut command, &self.dir.path().join(format!("{name}.log")));
+        self.processes[slot] = Some(Router { process, admin_port });
+    }
+
+    pub fn await_ready(&mut self) {
+        for router in self.processes.iter_mut().flatten() {
+            let what = format!("{} to be ready", router.process.name);
+            let process = &mut router.process;
+            let ready = wait::within(wait::PATIENCE, || {
+                if let Some(status) = process.has_ended() {
+                    panic!("{} ended with {status}\n{}", process.name, process.last_words());
+                }
+                (answer(router.admin_port, "/readyz")? == 200).then_some(())
+            });
+            assert!(ready.is_some(), "waited in vain for {what}\n{}", process.last_words());
+        }
+    }
+
+    pub fn signal(&self, slot: usize, signal: &str) {
+        self.router(slot).process.signal(signal);
+    }
+
+    /// `kill -9`, and the process is gone when this returns.
+    pub fn kill(&mut self, slot: usize) {
+        if let Some(mut router) = self.processes[slot].take() {
+            router.process.kill();
+        }
+    }
+
+    /// SIGTERM, and the exit code.
+    pub fn terminate(&mut self, slot: usize) -> Option<i32> {
+        let mut router = self.processes[slot].take().expect("running");
+        router.process.signal("TERM");
+        router.process.wait(Duration::from_secs(40)).code()
+    }
+
+    pub fn metrics(&self, slot: usize) -> String {
+        let url = format!("http://127.0.0.1:{}/metrics", self.router(slot).admin_port);
+        let mut response = ureq::get(&url).call().expect("/metrics answers");
+        response.body_mut().read_to_string().expect("text")
+    }
+
+    fn router(&self, slot: usize) -> &Router {
+        self.processes[slot].as_ref().expect("running")
+    }
+
+    /// What the processes said, for a failure.
+    pub fn last_words(&self) -> String {
+        let words = self
+            .processes
+            .iter()
+            .flatten()
+            .map(|router| router.process.last_words());
+        words.collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.processes.clear();
+        if std::thread::panicking() {
+            self.dir.disable_cleanup(true);
+        }
+        self.admin.delete(&self.topics);
+    }
+}
+
+/// Short times, so that a fault is over soon; all else as it comes.
+fn environment(prefix: &str, redis: String) -> Vec<(String, String)> {
+    let partitions = PARTITIONS.to_string();
+    let brokers = kafka_brokers();
+    let values = [
+        ("KAFKA__BROKERS", brokers.as_str()),
+        ("KAFKA__GROUP_ID", prefix),
+        ("KAFKA__SESSION_TIMEOUT_MS", "6000"),
+        ("KAFKA__TRANSACTION_TIMEOUT_MS", "5000"),
+        ("TOPICS__PREFIX", prefix),
+        ("TOPICS__PARTITIONS", &partitions),
+        ("TIMERS__GRACE_SECONDS", "1"),
+        ("INDEX__URL", &redis),
+        ("WORKERS", "1"),
+        ("LOG__FORMAT", "text"),
+    ];
+    values
+        .map(|(name, value)| (format!("CHATROOM_ROUTER_{name}"), value.to_owned()))
+        .to_vec()
+}
+
+/// The program with this environment and nothing of the developer's own configuration.
+fn program(environment: &[(String, String)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chatroom-router"));
+    let own = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CHATROOM_ROUTER_"));
+    own.for_each(|(name, _)| {
+        command.env_remove(name);
+    });
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
+    command
+}
+
+fn apply_topics(environment: &[(String, String)]) {
+    let output = program(environment)
+        .args(["topics", "apply"])
+        .output()
+        .expect("the program starts");
+    assert!(
+        output.status.success(),
+        "topics apply ended with {}\n{}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+fn answer(port: u16, path: &str) -> Option<u16> {
+    let agent = ureq::Agent::config_builder()
+        .timeout_global(Some(Duration::from_secs(5)))
+        .http_status_as_error(false)
+        .build()
+        .new_agent();
+    let response = agent.get(format!("http://127.0.0.1:{port}{path}")).call().ok()?;
+    Some(response.status().as_u16())
+}
