@@ -20,6 +20,8 @@ type Clock = (Vec<u8>, Vec<u8>);
 struct Folded {
     values: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     starts: BTreeMap<Clock, Option<i64>>,
+    /// Keys of which nothing can be said.
+    unknown: BTreeSet<Vec<u8>>,
 }
 
 impl World {
@@ -67,7 +69,7 @@ impl World {
             let key = slot.data.as_ref().and_then(|data| data.key.clone());
             folded.values.extend(key.map(|key| (key, None)));
         }
-        for (_, data) in self
+        for (offset, data) in self
             .kafka
             .history(&changelog)
             .filter(|(offset, _)| *offset < marker.offset)
@@ -76,7 +78,16 @@ impl World {
             for op in clocks::replay(&key, data.value.as_deref()).expect("readable") {
                 folded.run(op);
             }
+            // Compaction took it for a later one: a build that stands between the two has neither.
+            let gone = self.kafka.log(&changelog).is_gone(offset) && data.value.is_some();
+            let name = key.as_bytes().to_vec();
+            if gone {
+                folded.unknown.insert(name)
+            } else {
+                folded.unknown.remove(&name)
+            };
         }
+        folded.forget_unknown();
         self.compare(partition, &marker.of, &folded);
     }
 
@@ -269,6 +280,11 @@ impl World {
 }
 
 impl Folded {
+    fn forget_unknown(&mut self) {
+        self.values.retain(|key, _| !self.unknown.contains(key));
+        self.starts.retain(|(_, member), _| !self.unknown.contains(member));
+    }
+
     fn run(&mut self, op: Op) {
         match op {
             Op::Put { key, value } => drop(self.values.insert(key, Some(value))),

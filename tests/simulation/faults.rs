@@ -14,27 +14,47 @@ impl World {
         let ms = self.rng.between(1, 2 * self.setup.trouble_ms);
         self.after(ms, Happening::Fault);
         self.faults += 1;
-        match self.rng.below(100) {
-            0..14 => self.kill(),
-            14..28 => self.freeze(),
-            28..36 => self.drain(),
-            36..50 => {
+        let mut chance = self.rng.below(self.setup.troubles.iter().sum());
+        let kind = self.setup.troubles.iter().position(|weight| {
+            let hit = chance < *weight;
+            chance = chance.saturating_sub(*weight);
+            hit
+        });
+        self.trouble(kind);
+    }
+
+    fn trouble(&mut self, kind: Option<usize>) {
+        match kind {
+            Some(0) => self.kill(),
+            Some(1) => self.freeze(),
+            Some(2) => self.drain(),
+            Some(3) => self.double(),
+            Some(4) => self.cut_index(),
+            Some(5) => self.flush(),
+            Some(6) => self.roll_back(12),
+            Some(7) => self.forget_offsets(),
+            Some(8) => self.compact(20),
+            Some(9) => self.more_partitions(),
+            Some(10) => self.pass_time(),
+            Some(11) => self.age(),
+            _ => {
                 self.say(|| "the group rebalances".to_owned());
                 self.kafka.group.prepare();
             }
-            50..58 => self.cut_index(),
-            58..63 => {
-                self.say(|| "the index is flushed".to_owned());
-                self.redis.flush();
-                self.oracle.count("flushed");
-            }
-            63..73 => self.roll_back(),
-            73..80 => self.forget_offsets(),
-            80..90 => self.compact(),
-            90..93 => self.more_partitions(),
-            93..97 => self.pass_time(),
-            _ => self.double(),
         }
+    }
+
+    fn flush(&mut self) {
+        self.say(|| "the index is flushed".to_owned());
+        self.redis.flush();
+        self.oracle.count("flushed");
+    }
+
+    /// Older than any tombstone, the index comes back from a backup.
+    fn age(&mut self) {
+        self.wall_ahead += 9 * DAY_MS;
+        self.compact(0);
+        self.roll_back(60);
     }
 
     fn any_process(&mut self) -> Option<u32> {
@@ -105,9 +125,9 @@ impl World {
         self.redis.down_until = self.now + ms;
     }
 
-    fn roll_back(&mut self) {
+    fn roll_back(&mut self, at_most: u64) {
         let most = self.redis.calls() as u64;
-        let calls = 1 + self.rng.below(most.min(12)) as usize;
+        let calls = 1 + self.rng.below(most.min(at_most)) as usize;
         self.say(|| format!("the index is rolled back by {calls} calls"));
         self.oracle.count("rolled back");
         self.redis.roll_back(calls);
@@ -124,11 +144,11 @@ impl World {
         self.say(|| "the group's offsets expire".to_owned());
     }
 
-    fn compact(&mut self) {
+    fn compact(&mut self, active: u64) {
         let tombstones_before = self.wall().0 - 7 * DAY_MS;
         for partition in 0..self.setup.partitions {
             let at = TopicPartition::new(self.shared.topic(TopicKind::RouterChangelog).clone(), partition);
-            let dirty = self.rng.below(20) as i64;
+            let dirty = self.rng.below(active) as i64;
             self.kafka.log_mut(&at).compact(dirty, tombstones_before);
         }
         self.say(|| "the changelog is compacted".to_owned());
@@ -146,8 +166,7 @@ impl World {
         let pids: Vec<u32> = self.processes.keys().copied().collect();
         for pid in pids {
             let ms = self.rng.between(1, 5_000);
-            let counts = self.counts();
-            self.after(ms, Happening::Mail(pid, counts));
+            self.after(ms, Happening::Counts(pid));
         }
     }
 

@@ -76,7 +76,7 @@ impl Redis {
     pub fn due_entries(&self, question: &DueQuestion) -> Read<DueEntries> {
         let (partition, of) = (question.life.partition, &question.of);
         let skip = question.skip;
-        let questions: Vec<Due<'_>> = question
+        let asked: Vec<Due<'_>> = question
             .cutoffs
             .iter()
             .map(|(clock, upto)| Due {
@@ -85,7 +85,7 @@ impl Redis {
                 skip,
             })
             .collect();
-        let found = match at_once(self.index.due(partition, of, &questions, question.limit)).expect("memory answers") {
+        let found = match at_once(self.index.due(partition, of, &asked, question.limit)).expect("memory answers") {
             Read::Found { value, .. } => value,
             Read::Foreign(marker) => return Read::Foreign(marker),
         };

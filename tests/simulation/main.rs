@@ -18,12 +18,14 @@ mod perform;
 mod process;
 mod recovery;
 mod rng;
+mod sabotage;
 mod setup;
 mod trace;
 mod transact;
 mod workload;
 mod world;
 
+use sabotage::{RULES, Sabotage};
 use std::collections::BTreeMap;
 use std::panic::catch_unwind;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -36,8 +38,8 @@ const TROUBLE_MS: u64 = 10_000;
 
 type Seen = BTreeMap<&'static str, u64>;
 
-fn run(seed: u64) -> Seen {
-    let mut world = World::new(seed);
+fn run(seed: u64, off: Option<Sabotage>) -> Seen {
+    let mut world = World::new(seed, off);
     let slots = world.slots.len();
     for slot in 0..slots {
         world.slots[slot].starting = true;
@@ -84,7 +86,7 @@ fn run_all(seeds: impl Iterator<Item = u64>) {
     let mut count = 0_u64;
     for seed in seeds {
         count += 1;
-        match catch_unwind(|| run(seed)) {
+        match catch_unwind(|| run(seed, None)) {
             Ok(seen) => seen
                 .into_iter()
                 .for_each(|(what, times)| *total.entry(what).or_default() += times),
@@ -118,4 +120,30 @@ fn what_is_promised_holds_on_fresh_schedules() {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
     let first = 1_000 * now.as_secs();
     run_all(first..first + number("SIM_SEEDS").unwrap_or(60));
+}
+
+/// Within so many seeds each sabotage must be noticed.
+const SEEDS_TO_NOTICE: u64 = 200;
+
+#[test]
+fn every_rule_that_is_switched_off_is_noticed() {
+    let mut survivors = Vec::new();
+    for (rule, said, instead) in RULES {
+        let noticed =
+            (1..=SEEDS_TO_NOTICE).find_map(|seed| Some((seed, catch_unwind(|| run(seed, Some(*rule))).err()?)));
+        match noticed {
+            Some((seed, why)) => {
+                let why = why
+                    .downcast_ref::<String>()
+                    .map(String::as_str)
+                    .or(why.downcast_ref::<&str>().copied());
+                eprintln!(
+                    "| {said} | {instead} | {seed} | {} |",
+                    why.unwrap_or_default().lines().next().unwrap_or_default()
+                );
+            }
+            None => survivors.push(rule),
+        }
+    }
+    assert!(survivors.is_empty(), "nobody noticed: {survivors:?}");
 }

@@ -3,6 +3,7 @@
 
 use crate::kafka::group::Beat;
 use crate::process::{Pid, Process};
+use crate::sabotage::Sabotage;
 use crate::world::{Happening, World};
 use chatroom_router::kafka::{Rebalance, TopicPartition};
 use std::collections::{BTreeSet, VecDeque};
@@ -66,9 +67,12 @@ impl Membership {
         }
     }
 
-    fn expelled(&mut self, topic: &Arc<str>) {
+    fn expelled(&mut self, topic: &Arc<str>, is_told: bool) {
         self.id.clear();
         self.generation = -1;
+        if !is_told {
+            self.owned.clear();
+        }
         if self.awaiting == Awaiting::Nothing && !self.owned.is_empty() {
             self.told.push_back(Rebalance::Lost(named(topic, &self.owned)));
             self.awaiting = Awaiting::Unassign {
@@ -105,7 +109,8 @@ impl World {
             return;
         };
         let ms = if process.is_frozen(self.now) {
-            process.frozen_until - self.now
+            // Its threads wake up one after another.
+            process.frozen_until - self.now + self.rng.pick(&[0, 10, 300, 3_000])
         } else {
             if process.member.subscribed {
                 self.beat(&mut process);
@@ -119,10 +124,11 @@ impl World {
     fn beat(&mut self, process: &mut Process) {
         let topic = process.core.config.commands_topic.clone();
         let now = self.now;
+        let is_told = !self.without(Sabotage::LostIsNotTold);
         let member = &mut process.member;
         if member.id.is_empty() {
             if !member.owned.is_empty() {
-                return member.expelled(&topic);
+                return member.expelled(&topic, is_told);
             }
             if member.awaiting == Awaiting::Nothing && process.draining_until.is_none() {
                 member.id = self.kafka.group.enter(now, &mut self.rng);
@@ -132,7 +138,7 @@ impl World {
         }
         let answer = self.kafka.group.beat(&member.id, member.generation, now);
         match (answer, &member.awaiting) {
-            (Beat::Unknown, _) => member.expelled(&topic),
+            (Beat::Unknown, _) => member.expelled(&topic, is_told),
             (_, Awaiting::Assign(_) | Awaiting::Unassign { .. }) => {}
             (Beat::Join, _) => {
                 member.rejoin = false;
@@ -140,7 +146,12 @@ impl World {
                     .group
                     .join(&member.id, member.owned.clone(), now, &mut self.rng);
             }
-            (Beat::Sync { generation, assigned }, _) => member.synced(generation, &assigned, &topic),
+            (Beat::Sync { generation, assigned }, _) => {
+                member.synced(generation, &assigned, &topic);
+                if self.without(Sabotage::RevokedLetGoAtOnce) && matches!(member.awaiting, Awaiting::Unassign { .. }) {
+                    member.unassigned(&topic);
+                }
+            }
             (Beat::Fine, _) if member.rejoin => {
                 member.rejoin = false;
                 self.kafka.group.prepare();

@@ -1,5 +1,6 @@
 //! What processes look at beside their records, as `src/monitor` does: numbers of partitions, and how far the group has come.
 
+use crate::sabotage::Sabotage;
 use crate::world::{Happening, World};
 use chatroom_router::contract::TopicKind;
 use chatroom_router::domain::time::Instant;
@@ -27,6 +28,13 @@ impl World {
 
     pub fn monitor(&mut self) {
         self.after(PACE_MS, Happening::Monitor);
+        if self.without(Sabotage::SweepAheadOfInput) {
+            let pids: Vec<u32> = self.processes.keys().copied().collect();
+            let horizon = self.wall();
+            return pids
+                .into_iter()
+                .for_each(|pid| self.mail(pid, Event::ClockHorizon(horizon)));
+        }
         let Some(watching) = self.watching.take() else {
             let until = TopicKind::INPUTS.iter().flat_map(|kind| self.ends(*kind)).collect();
             self.watching = Some(Watching {

@@ -13,7 +13,6 @@ use chatroom_router::domain::record::{Key, Known, Record, View};
 use chatroom_router::domain::time::Instant;
 use chatroom_router::judging::{self, Facts, Judged, SettingsTable};
 use chatroom_router::kafka::{NewRecord, TopicPartition};
-use chatroom_router::protocol::sweep::Search;
 use chatroom_router::protocol::{Life, Partition, Report};
 use chatroom_router::state::codec;
 use chatroom_router::state::keys::RecordKey;
@@ -362,10 +361,10 @@ impl Oracle {
             .tasks()
             .find(|task| task.life == life)
             .expect("it asks for its timers");
-        let searching = task.running().and_then(|running| running.sweep.searching);
-        let Some(Search { horizon, .. }) = searching else {
+        let Some(search) = task.running().and_then(|running| running.sweep.searching) else {
             return;
         };
+        let horizon = search.horizon;
         let progress = self.tasks.get(&life.partition).map(|model| &model.progress);
         let decided = |at: &TopicPartition| progress?.inputs.get(&self.input(at))?.decided_to;
         let stream = task.inputs.iter().map(decided).min().flatten();

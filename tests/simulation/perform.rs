@@ -1,9 +1,10 @@
 //! What becomes of each action of the protocol: against the models at once, later, or not at all.
 
 use crate::process::{Flow, Pid, Process};
+use crate::sabotage::Sabotage;
 use crate::world::{Happening, World};
 use chatroom_router::contract::TopicKind;
-use chatroom_router::index::{Applied, Batch, Generation};
+use chatroom_router::index::{Applied, Batch, Generation, Marker, Read};
 use chatroom_router::kafka::TopicPartition;
 use chatroom_router::protocol::{Action, DueQuestion, Event, Life, Partition, Report};
 
@@ -29,7 +30,9 @@ impl Process {
             }
             Action::Unassign(partitions) => {
                 partitions.iter().for_each(|at| drop(self.flows.remove(at)));
-                self.member.unassigned(world.shared.topic(TopicKind::RouterCommands));
+                if !world.without(Sabotage::RevokedLetGoAtOnce) {
+                    self.member.unassigned(world.shared.topic(TopicKind::RouterCommands));
+                }
             }
             Action::Resume(at) => self.resume(&at, world),
             Action::Pause(partitions) => self.flow(&partitions, true),
@@ -49,8 +52,9 @@ impl Process {
                 world.after(ms, Happening::FindDue(self.pid, question));
             }
             Action::SweepForeign(_) => {}
-            Action::SyncSettings(number) => {
-                self.asking.waiting.push(number);
+            Action::Fail(why) => panic!("[{}] ends, and nothing called for it: {why}", self.pid),
+            Action::SyncSettings(question) => {
+                self.asking.waiting.push(question);
                 if !self.asking.busy {
                     self.asking.busy = true;
                     let ms = world.latency();
@@ -58,7 +62,6 @@ impl Process {
                 }
             }
             Action::Transaction(step) => return self.transact(step, world),
-            Action::Fail(why) => panic!("[{}] the program ends, and nothing called for it: {why}", self.pid),
             Action::Report(report) => self.reported(&report, world),
         }
         0
@@ -82,7 +85,11 @@ impl Process {
                 paused: true,
                 told: None,
             };
-            assert!(self.flows.insert(at.clone(), flow).is_none(), "{at} is assigned twice");
+            let twice = self.flows.insert(at.clone(), flow).is_some();
+            assert!(
+                !twice || world.without(Sabotage::LostIsNotTold),
+                "{at} is assigned twice"
+            );
         }
     }
 
@@ -93,8 +100,13 @@ impl Process {
             return self.events.push_back(Event::Doubt(partition, "seek_failed"));
         }
         for (at, offset) in at {
+            let unsought = self
+                .flows
+                .get(at)
+                .filter(|_| world.without(Sabotage::ResumeWithoutSeek))
+                .map(|flow| flow.position);
             let flow = Flow {
-                position: *offset,
+                position: unsought.unwrap_or(*offset),
                 paused: false,
                 told: None,
             };
@@ -115,9 +127,40 @@ impl Process {
             self.events.push_back(Event::Values(life, None));
             return world.rng.between(1, 200);
         }
-        let values = world.redis.read(life.partition, of, keys);
+        let mut values = world.redis.read(life.partition, of, keys);
+        self.spoil(life, &mut values, keys, world);
         self.events.push_back(Event::Values(life, Some(values)));
         world.rng.between(0, 3)
+    }
+}
+
+impl Process {
+    /// Makes an answer look as if it were that of the right build, at the right marker.
+    fn spoil(&self, life: Life, values: &mut Read<Vec<Option<Vec<u8>>>>, keys: &[Vec<u8>], world: &World) {
+        let running = self
+            .core
+            .tasks()
+            .find(|task| task.life == life)
+            .and_then(|task| task.running());
+        let Some(running) = running else { return };
+        let marker = Marker {
+            of: running.of,
+            offset: running.overlay.acknowledged(),
+            begun_at: 0,
+            applied_until: None,
+        };
+        match values {
+            Read::Found { marker: seen, .. } if world.without(Sabotage::ReadWithoutMarker) => *seen = marker,
+            Read::Foreign(other) if world.without(Sabotage::ReadOfAnyBuild) => {
+                let found = other.map(|other| world.redis.read(life.partition, &other.of, keys));
+                let value = match found {
+                    Some(Read::Found { value, .. }) => value,
+                    _ => vec![None; keys.len()],
+                };
+                *values = Read::Found { marker, value };
+            }
+            _ => {}
+        }
     }
 }
 
@@ -128,7 +171,13 @@ impl World {
 
     /// Runs the script, and looks that the index isn't ahead of the log.
     pub fn apply_now(&mut self, partition: Partition, of: &Generation, batch: &Batch) -> Applied {
-        let applied = self.redis.apply(partition, of, batch);
+        let mut batch = batch.clone();
+        let marker = self
+            .redis
+            .marker(partition)
+            .filter(|_| self.without(Sabotage::ApplyWithoutCompare));
+        batch.from = marker.map_or(batch.from, |marker| batch.from.min(marker.offset));
+        let applied = self.redis.apply(partition, of, &batch);
         let changelog = TopicPartition::new(self.shared.topic(TopicKind::RouterChangelog).clone(), partition);
         let high = self.kafka.log(&changelog).high();
         if let Some(marker) = self.redis.marker(partition) {
@@ -175,6 +224,9 @@ impl World {
 
     /// A script that was sent arrives even if its sender is dead by now.
     pub fn apply(&mut self, pid: Pid, life: Life, of: Generation, batch: Batch) {
+        if batch.from == batch.to && self.without(Sabotage::IdleIndexUnwatched) {
+            return self.after(1, Happening::Mail(pid, Event::Applied(life, Some(Applied::Already))));
+        }
         let applied = self.apply_flaky(life.partition, &of, &batch);
         let ms = if applied.is_some() {
             self.latency()
@@ -220,9 +272,13 @@ impl World {
         }
         asking.busy = !asking.waiting.is_empty();
         let busy = asking.busy;
-        let table = (stable >= target && !failed).then(|| self.table(stable));
-        for number in questions {
-            self.mail(pid, Event::Settings(number, table.clone()));
+        let mut table = (stable >= target && !failed).then(|| self.table(stable));
+        if self.without(Sabotage::SettingsFromMemory) && self.rng.chance(900) && self.spoilt.table.is_some() {
+            table.clone_from(&self.spoilt.table);
+        }
+        self.spoilt.table.clone_from(&table);
+        for question in questions {
+            self.mail(pid, Event::Settings(question, table.clone()));
         }
         if busy {
             let ms = self.latency();

@@ -4,6 +4,7 @@
 use crate::insight::{Fed, Insight};
 use crate::membership::Membership;
 use crate::rng::Rng;
+use crate::sabotage::Sabotage;
 use crate::world::{Happening, World};
 use chatroom_router::index::Read;
 use chatroom_router::kafka::{NewRecord, Record, TimestampKind, TopicPartition};
@@ -233,7 +234,12 @@ impl Process {
             return;
         }
         let id = self.transactional_id();
-        match world.kafka.coordinator.init(&id) {
+        let opened = if world.without(Sabotage::ReplacedWithoutFence) {
+            Ok(world.kafka.coordinator.adopt(&id))
+        } else {
+            world.kafka.coordinator.init(&id)
+        };
+        match opened {
             Ok(epoch) if !world.flaky() => {
                 self.producer.handle = Handle::Idle;
                 self.producer.epoch = epoch;
@@ -318,6 +324,11 @@ impl World {
             return self.leave(process);
         }
         let ms = process.turn(self);
+        if !self.healed && self.rng.below(10_000) < self.setup.stumbles && !process.actions.is_empty() {
+            process.frozen_until = self.now + self.rng.pick(&[3_000, 20_000, 45_000]);
+            self.say(|| format!("[{pid}] stands still until {}", process.frozen_until));
+            self.oracle.count("stumbled");
+        }
         if !self.healed && self.rng.chance(self.setup.flaky / 10) && !process.actions.is_empty() {
             self.say(|| format!("[{pid}] is killed before {}", crate::trace::action(&process.actions[0])));
             return self.buried(process.slot);

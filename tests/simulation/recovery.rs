@@ -2,7 +2,9 @@
 
 use crate::kafka::log::Met;
 use crate::process::Pid;
+use crate::sabotage::Sabotage;
 use crate::world::{Happening, World};
+use chatroom_router::contract::TopicKind;
 use chatroom_router::kafka::TopicPartition;
 use chatroom_router::protocol::{Event, Life, RecoveryAnswer, RecoveryQuestion};
 use chatroom_router::state::keys::RecordKey;
@@ -29,13 +31,10 @@ impl World {
 
     fn answer(&mut self, life: Life, question: RecoveryQuestion) -> RecoveryAnswer {
         match question {
-            RecoveryQuestion::Committed(inputs) => {
-                let committed: Result<Vec<_>, ()> = inputs.iter().map(|at| self.kafka.committed(at)).collect();
-                committed.map_or_else(|()| away("unstable offsets"), RecoveryAnswer::Committed)
-            }
+            RecoveryQuestion::Committed(inputs) => self.committed(life.partition, &inputs),
             RecoveryQuestion::Watermarks { changelog, inputs } => RecoveryAnswer::Watermarks {
                 low: 0,
-                high: self.kafka.log(&changelog).high(),
+                high: self.target(&changelog),
                 input_lows: vec![0; inputs.len()],
             },
             RecoveryQuestion::LastProgress { changelog, high, .. } => self.last_progress(&changelog, high),
@@ -45,8 +44,23 @@ impl World {
             {
                 away("the index is away")
             }
-            RecoveryQuestion::Marker => RecoveryAnswer::Marker(self.redis.marker(life.partition)),
-            RecoveryQuestion::Begin(begin) => {
+            RecoveryQuestion::Marker => {
+                let mut marker = self.redis.marker(life.partition);
+                if self.without(Sabotage::TombstonesOfAnyAge) {
+                    marker
+                        .iter_mut()
+                        .for_each(|marker| marker.applied_until = Some(self.wall().0));
+                }
+                RecoveryAnswer::Marker(marker)
+            }
+            RecoveryQuestion::Begin(mut begin) => {
+                let seen = self
+                    .redis
+                    .marker(life.partition)
+                    .filter(|_| self.without(Sabotage::RebuildInPlace));
+                if let Some(marker) = seen.filter(|marker| marker.of.incarnation == begin.of.incarnation) {
+                    begin.of = marker.of;
+                }
                 let begun = self.redis.begin(life.partition, &begin);
                 if self.flaky() {
                     away("no reply")
@@ -61,8 +75,36 @@ impl World {
         }
     }
 
-    fn last_progress(&self, changelog: &TopicPartition, high: i64) -> RecoveryAnswer {
-        let (mut from, mut last) = (0, None);
+    fn committed(&mut self, partition: i32, inputs: &[TopicPartition]) -> RecoveryAnswer {
+        let changelog = TopicPartition::new(self.shared.topic(TopicKind::RouterChangelog).clone(), partition);
+        let high = self.kafka.log(&changelog).high();
+        self.spoilt.early.entry(changelog).or_insert(high);
+        let as_it_stands = self.without(Sabotage::UnstableOffsets);
+        let one = |at: &TopicPartition| match self.kafka.committed(at) {
+            Err(()) if as_it_stands => Ok(self.kafka.offset_as_it_stands(at)),
+            answer => answer,
+        };
+        let committed: Result<Vec<Option<i64>>, ()> = inputs.iter().map(one).collect();
+        let Ok(committed) = committed else {
+            return away("unstable offsets");
+        };
+        let expired = inputs.iter().zip(&committed).filter(|(_, offset)| offset.is_none());
+        self.spoilt.expired.extend(expired.map(|(at, _)| at.clone()));
+        RecoveryAnswer::Committed(committed)
+    }
+
+    fn target(&mut self, changelog: &TopicPartition) -> i64 {
+        let early = self.spoilt.early.remove(changelog);
+        let log = self.kafka.log(changelog);
+        match early {
+            Some(early) if self.without(Sabotage::WatermarkBeforeOffsets) => early,
+            _ if self.without(Sabotage::StableOffsetAsTarget) => log.stable(),
+            _ => log.high(),
+        }
+    }
+
+    fn last_progress(&mut self, changelog: &TopicPartition, high: i64) -> RecoveryAnswer {
+        let (mut from, mut last): (i64, Option<Progress>) = (0, None);
         loop {
             match self.kafka.log(changelog).read(from, high) {
                 Met::Record(offset, data) => {
@@ -74,9 +116,30 @@ impl World {
                             .map(|value| Progress::decode(value).expect("we wrote it"));
                     }
                 }
-                Met::End(end) if end < high => return away("an open transaction"),
-                Met::End(_) => return RecoveryAnswer::LastProgress(last),
+                Met::End(end) if end < high && !self.without(Sabotage::ReplayWithoutWaiting) => {
+                    return away("an open transaction");
+                }
+                Met::End(_) => break,
             }
+        }
+        let expired = std::mem::take(&mut self.spoilt.expired);
+        if let Some(progress) = last
+            .as_mut()
+            .filter(|_| self.without(Sabotage::ExpiredOffsetsFromEarliest))
+        {
+            progress
+                .inputs
+                .retain(|input, _| !expired.iter().any(|at| self.oracle.input(at) == *input));
+        }
+        RecoveryAnswer::LastProgress(last)
+    }
+
+    fn meet(&self, at: &TopicPartition, from: i64, to: i64) -> Met<'_> {
+        let log = self.kafka.log(at);
+        if self.without(Sabotage::ReplayUncommitted) {
+            log.read_all(from, to)
+        } else {
+            log.read(from, to)
         }
     }
 
@@ -85,7 +148,7 @@ impl World {
         let mut records = Vec::new();
         let mut next = from;
         while records.len() < most && next < to {
-            match self.kafka.log(changelog).read(next, to) {
+            match self.meet(changelog, next, to) {
                 Met::Record(offset, data) => {
                     next = offset + 1;
                     records.extend(data.key.clone().map(|key| (offset, key, data.value.clone())));
@@ -93,6 +156,9 @@ impl World {
                 Met::End(end) if end == next => break,
                 Met::End(end) => next = end,
             }
+        }
+        if self.without(Sabotage::ReplayWithoutWaiting) && records.len() < most {
+            next = to;
         }
         if records.is_empty() && next < to {
             return away("an open transaction");

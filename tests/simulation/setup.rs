@@ -14,6 +14,9 @@ use uuid::Uuid;
 /// 2026-01-01.
 pub const BEGINNING_MS: i64 = 1_767_225_600_000;
 
+/// Kinds of trouble from outside.
+pub const TROUBLES: usize = 13;
+
 pub struct Setup {
     pub partitions: i32,
     pub inputs: [i32; 4],
@@ -31,6 +34,10 @@ pub struct Setup {
     pub trouble_ms: u64,
     /// Of a thousand calls, those that go wrong.
     pub flaky: u64,
+    /// Of ten thousand actions, those before which the process stands still for long.
+    pub stumbles: u64,
+    /// How often each kind of trouble comes, in proportion: most seeds know only some kinds.
+    pub troubles: [u64; TROUBLES],
     pub statics: bool,
 }
 
@@ -49,6 +56,8 @@ impl Setup {
             grace_ms: rng.pick(&[500, 5_000]),
             trouble_ms: rng.pick(&[150, 600, 2_000]),
             flaky: rng.pick(&[0, 5, 20, 60]),
+            stumbles: rng.pick(&[0, 0, 5, 20]),
+            troubles: std::array::from_fn(|_| rng.pick(&[0, 0, 1, 2, 6])),
             statics: rng.chance(300),
         }
     }

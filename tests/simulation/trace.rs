@@ -18,8 +18,8 @@ pub fn event(event: &Event) -> String {
         Event::Recovered(life, RecoveryAnswer::Replayed { records, next }) => {
             format!("{life:?} replayed {} to {next}", records.len())
         }
-        Event::Settings(number, table) => format!(
-            "settings {number} {:?}",
+        Event::Settings(question, table) => format!(
+            "settings {question}: {:?}",
             table.as_ref().map(|table| table.next_offset())
         ),
         other => short(format!("{other:?}")),

@@ -4,6 +4,7 @@
 use crate::kafka::Producer as Asker;
 use crate::kafka::coordinator::Refusal;
 use crate::process::{Handle, Process};
+use crate::sabotage::Sabotage;
 use crate::workload::POISON;
 use crate::world::{Happening, World};
 use chatroom_router::contract::TopicKind;
@@ -19,7 +20,7 @@ impl Process {
     pub fn transact(&mut self, step: TransactionStep, world: &mut World) -> u64 {
         match step {
             TransactionStep::Begin => {
-                let answer = self.begin();
+                let answer = self.begin(world);
                 self.tell(answer)
             }
             TransactionStep::Produce(records) => {
@@ -52,9 +53,9 @@ impl Process {
         ms
     }
 
-    fn begin(&mut self) -> TransactionAnswer {
+    fn begin(&mut self, world: &World) -> TransactionAnswer {
         match self.producer.handle {
-            Handle::Idle if self.producer.suspect => {
+            Handle::Idle if self.producer.suspect && !world.without(Sabotage::SuspectProducerGoesOn) => {
                 self.producer.handle = Handle::Absent;
                 TransactionAnswer::NotBegun
             }
@@ -76,9 +77,10 @@ impl Process {
         let many = world.rng.between(1, 12);
         for _ in 0..many {
             let place = self.producer.offsets.len();
-            let Some(record) = self.producer.records.get(place) else {
+            let Some(record) = self.producer.records.get(place).cloned() else {
                 break;
             };
+            let record = &record;
             if is_poison(record, world) {
                 self.producer.suspect = true;
                 return match world.rng.chance(500) {
@@ -88,6 +90,12 @@ impl Process {
                     }),
                     false => self.tell(TransactionAnswer::SomeRefused(REFUSED.to_owned())),
                 };
+            }
+            if self.is_left_out(record, place, world) {
+                self.producer
+                    .offsets
+                    .insert(place, self.producer.offsets.values().max().map_or(0, |last| last + 1));
+                continue;
             }
             let (id, now) = (self.transactional_id(), (world.now, world.wall().0));
             let asker = Asker {
@@ -117,6 +125,14 @@ impl Process {
         world.rng.between(0, 3)
     }
 
+    /// Whether a sabotage leaves this record out.
+    fn is_left_out(&self, record: &NewRecord, place: usize, world: &mut World) -> bool {
+        let is_step = record.topic == *world.shared.topic(TopicKind::RouterCommands);
+        let is_last = place + 1 == self.producer.records.len();
+        (is_step && world.without(Sabotage::StepForgotten) && world.rng.chance(100))
+            || (is_last && world.without(Sabotage::OffsetsBeforeFlush) && world.rng.chance(200))
+    }
+
     fn send_offsets(&mut self, offsets: Vec<(TopicPartition, i64)>, world: &mut World) -> u64 {
         if self.producer.handle != Handle::Open {
             return self.tell(lost("no transaction is open"));
@@ -135,7 +151,16 @@ impl Process {
             epoch: self.producer.epoch,
             insight: &self.producer.insight,
         };
-        let member = (self.member.id.as_str(), self.member.generation);
+        let is_still = offsets
+            .iter()
+            .all(|(at, offset)| world.kafka.offset_as_it_stands(at) == Some(*offset));
+        if is_still && world.without(Sabotage::TimersWithoutOffsets) {
+            return self.tell(TransactionAnswer::OffsetsSent);
+        }
+        let member = match world.without(Sabotage::CommitWithoutMember) {
+            true => ("", -1),
+            false => (self.member.id.as_str(), self.member.generation),
+        };
         let sent = world.kafka.send_offsets(&asker, member, &offsets, world.now);
         match sent {
             Err(Refusal::Busy) => return self.again(TransactionStep::SendOffsets(offsets), 20),
@@ -149,6 +174,15 @@ impl Process {
         world.rng.between(0, 3)
     }
 
+    fn unknown(&mut self, world: &World) -> u64 {
+        if world.without(Sabotage::LossTakenForAbort) {
+            self.producer.handle = Handle::Idle;
+            self.producer.suspect = true;
+            return self.tell(TransactionAnswer::Aborted);
+        }
+        self.tell(lost("the outcome is unknown"))
+    }
+
     fn end(&mut self, commit: bool, world: &mut World) -> u64 {
         if self.producer.handle != Handle::Open {
             return self.tell(lost("no transaction is open"));
@@ -158,11 +192,11 @@ impl Process {
         let late = Happening::LateEnd(id.clone(), epoch, commit);
         match fate {
             // Never sent, or on its way for long.
-            0 => return self.tell(lost("the outcome is unknown")),
+            0 => return self.unknown(world),
             1 => {
-                let ms = world.rng.between(1, 20_000);
+                let ms = world.rng.pick(&[5, 30, 200, 2_000, 20_000]);
                 world.after(ms, late);
-                return self.tell(lost("the outcome is unknown"));
+                return self.unknown(world);
             }
             2 if commit => {
                 return self.tell(TransactionAnswer::MustAbort(
@@ -172,7 +206,7 @@ impl Process {
             // Slow: asked again, and both requests arrive.
             3 => {
                 self.producer.suspect = true;
-                let ms = world.rng.between(1, 20_000);
+                let ms = world.rng.pick(&[5, 30, 200, 2_000, 20_000]);
                 world.after(ms, late);
             }
             4 if !self.producer.again => {
@@ -199,9 +233,10 @@ impl Process {
             Err(refusal) => return self.tell(lost(&format!("ending: {refusal:?}"))),
         }
         if fate == 5 {
-            return self.tell(lost("the outcome is unknown"));
+            return self.unknown(world);
         }
         self.producer.handle = Handle::Idle;
+        let commit = commit || world.without(Sabotage::AbortTakenForCommit);
         self.tell(if commit {
             TransactionAnswer::Committed
         } else {

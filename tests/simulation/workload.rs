@@ -69,8 +69,8 @@ impl Workload {
             60..75 => self.create(org, rng),
             75..84 => self.change(rng),
             84..92 => self.send(rng),
-            92..95 => self.settings(org, rng),
-            95..97 => self.delete(org, rng),
+            92..94 => self.settings(org, rng),
+            94..97 => self.delete(org, rng),
             97..99 => self.affiliate(org, rng),
             _ => Written {
                 kind: TopicKind::CrmChanges,

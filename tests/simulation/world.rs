@@ -8,6 +8,7 @@ use crate::kafka::log::TxnNo;
 use crate::oracle::Oracle;
 use crate::process::{Pid, Process};
 use crate::rng::Rng;
+use crate::sabotage::{Sabotage, Spoilt};
 use crate::setup::{BEGINNING_MS, Setup, Shared};
 use crate::workload::Workload;
 use chatroom_router::contract::{TopicKind, settings_table};
@@ -28,6 +29,8 @@ pub enum Happening {
     /// A question of recovery is asked and answered.
     Recovery(Pid, Life, RecoveryQuestion),
     Mail(Pid, Event),
+    /// It looks at the numbers of partitions.
+    Counts(Pid),
     /// A script reaches the index; `pid` waits for its reply.
     Apply(Pid, Life, Generation, Batch),
     /// One for whose reply nobody waits any more.
@@ -76,6 +79,9 @@ pub struct World {
     pub horizons: Vec<Instant>,
     pub watching: Option<crate::monitor::Watching>,
     pub trace: bool,
+    /// A rule that is switched off.
+    off: Option<Sabotage>,
+    pub spoilt: Spoilt,
     queue: BinaryHeap<Reverse<(u64, u64)>>,
     happenings: BTreeMap<u64, Happening>,
     scheduled: u64,
@@ -83,7 +89,7 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(seed: u64) -> Self {
+    pub fn new(seed: u64, off: Option<Sabotage>) -> Self {
         let mut rng = Rng::new(seed);
         let setup = Setup::new(&mut rng);
         let shared = Shared::new(setup.partitions);
@@ -116,12 +122,19 @@ impl World {
             horizons: Vec::new(),
             watching: None,
             trace: std::env::var_os("SIM_TRACE").is_some(),
+            off,
+            spoilt: Spoilt::default(),
             queue: BinaryHeap::new(),
             happenings: BTreeMap::new(),
             scheduled: 0,
             tables: BTreeMap::new(),
             rng,
         }
+    }
+
+    /// Whether this rule is switched off.
+    pub fn without(&self, rule: Sabotage) -> bool {
+        self.off == Some(rule)
     }
 
     pub fn wall(&self) -> Instant {
@@ -174,6 +187,7 @@ impl World {
             Happening::Heartbeat(pid) => self.heartbeat(pid),
             Happening::Recovery(pid, life, question) => self.recovery(pid, life, question),
             Happening::Mail(pid, event) => self.mail(pid, event),
+            Happening::Counts(pid) => self.mail(pid, self.counts()),
             Happening::Apply(pid, life, of, batch) => self.apply(pid, life, of, batch),
             Happening::LateApply(partition, of, batch) => {
                 self.apply_now(partition, &of, &batch);
@@ -220,7 +234,12 @@ impl World {
             self.oracle.committed(&self.kafka, txn, &table);
         }
         for place in self.kafka.coordinator.landing(id) {
-            let ms = self.latency();
+            let is_slow = !self.healed && self.rng.chance(50);
+            let ms = if is_slow {
+                self.rng.between(50, 5_000)
+            } else {
+                self.latency()
+            };
             self.after(ms, Happening::Land(id.to_owned(), no, place));
         }
     }

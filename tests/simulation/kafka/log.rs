@@ -86,6 +86,21 @@ impl Log {
         Met::End(end.max(from))
     }
 
+    /// What a `read_uncommitted` reader meets.
+    pub fn read_all(&self, from: i64, to: i64) -> Met<'_> {
+        let end = self.high().min(to);
+        let is_there = |offset: &i64| self.slots[*offset as usize].data.is_some() && !self.slots[*offset as usize].gone;
+        let met = (from..end)
+            .find(is_there)
+            .and_then(|offset| Some((offset, self.slots[offset as usize].data.as_ref()?)));
+        met.map_or(Met::End(end.max(from)), |(offset, data)| Met::Record(offset, data))
+    }
+
+    /// Whether compaction took what stood there.
+    pub fn is_gone(&self, offset: i64) -> bool {
+        self.slots[offset as usize].gone
+    }
+
     pub fn slots(&self) -> impl DoubleEndedIterator<Item = (i64, &Slot)> {
         self.slots
             .iter()

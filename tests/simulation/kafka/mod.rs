@@ -143,6 +143,11 @@ impl Kafka {
         self.committed.remove(at);
     }
 
+    /// Whatever transactions are pending on it.
+    pub fn offset_as_it_stands(&self, at: &TopicPartition) -> Option<i64> {
+        self.committed.get(at).copied()
+    }
+
     pub fn group_offset(&self, at: &TopicPartition) -> i64 {
         self.committed.get(at).copied().unwrap_or(0)
     }
