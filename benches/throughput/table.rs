@@ -14,7 +14,7 @@ pub fn of(rounds: &[Measured], options: &Options) -> String {
         ("chatroom-router", |round| round.router),
     ];
     let mut table = Table::new();
-    table.load_preset(presets::ASCII_MARKDOWN).set_header([
+    table.load_style(presets::ASCII_MARKDOWN).set_header([
         "program",
         "records/s",
         "router's share",
