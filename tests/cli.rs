@@ -1,4 +1,5 @@
 //! The binary from outside: what it prints, on which stream, and its exit codes.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // A test that panics has said what it found.
 
 use std::process::{Command, Output};
 

@@ -3,6 +3,7 @@
 //!
 //! `KAFKA_BROKERS` and `REDIS_URL` say where the services are. Each program is a process of its own and is watched from
 //! outside, by what it has committed. Everything made on the services begins with a prefix of this run, and goes with it.
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, clippy::unwrap_used)] // It is run for what it prints.
 
 mod brokers;
 mod data;

@@ -7,8 +7,11 @@ use crate::router;
 use comfy_table::{CellAlignment, Table, presets};
 use std::collections::BTreeMap;
 
+/// One program's figures in a round.
+type Of = fn(&Measured) -> Figures;
+
 pub fn of(rounds: &[Measured], options: &Options) -> String {
-    let programs: [(&str, fn(&Measured) -> Figures); 3] = [
+    let programs: [(&str, Of); 3] = [
         ("bytes passed on, idempotent", |round| round.plain),
         ("bytes passed on in transactions", |round| round.transactional),
         ("chatroom-router", |round| round.router),

@@ -6,6 +6,12 @@ use crate::failure::{Exit, Failure};
 use clap::Subcommand;
 use serde_json::{Value, json};
 
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  chatroom-router config check --config router.toml
+  CHATROOM_ROUTER_WORKERS=2 chatroom-router config show
+  chatroom-router config show --output json";
+
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
     /// Name every fault at once, with its key and what to write instead.

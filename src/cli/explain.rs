@@ -1,18 +1,36 @@
-//! `explain ORG PHONE WABA_PHONE`: what would happen to a message, with every candidate and the rule. The judgement is
-//! passed in, made by the same rules as any other; this file says what is asked and shows the answer. Changes nothing.
+//! `explain ORG PHONE WABA_PHONE`: what would happen to a message, with every candidate and the rule. Judged by the
+//! same rules as any other, on what the index holds. Changes nothing.
 
 use super::output::Out;
-use crate::contract::instant;
+use super::{now, once};
+use crate::app;
+use crate::config::Config;
 use crate::contract::words::Word;
+use crate::contract::{TopicKind, instant};
 use crate::domain::effect::{Candidate, Consequence, Effect, Lifecycle, Routed, Subject, Unrouted};
-use crate::domain::ids::OrgId;
+use crate::domain::event::{Inbound, Sender};
+use crate::domain::ids::{IdHash, OrgId};
+use crate::domain::phone::parse_international;
 use crate::domain::time::Instant;
 use crate::failure::{Exit, Failure};
+use crate::index::Index;
+use crate::inspect::Inspector;
+use crate::worker::settings;
 use clap::Args;
 use serde_json::{Value, json};
+use uuid::Uuid;
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  chatroom-router explain acme +919812345678 +12025550100
+  chatroom-router explain acme 919812345678 12025550100 --at 2026-11-22T07:00:00Z
+  chatroom-router explain acme +919812345678 +12025550100 --output json
+
+By the same rules as any message, with the timers that would be due by then. Nothing is sent, nothing changes.";
 
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
+    /// The org's id.
     #[arg(value_parser = OrgId::parse)]
     pub org: OrgId,
     /// The customer's phone, as a message would bring it.
@@ -28,8 +46,34 @@ fn parse_instant(text: &str) -> Result<Instant, &'static str> {
     instant::parse(text).ok_or("write an instant by RFC 3339, such as 2026-11-22T07:00:00Z")
 }
 
-/// Shows the effects of a judgement of one message.
-pub fn present(effects: &[Effect], out: &mut Out<'_>) -> Result<(), Failure> {
+pub fn run(config: &Config, args: &ExplainArgs, out: &mut Out<'_>) -> Result<(), Failure> {
+    let message = message(args)?;
+    let topic = config.topics.name(TopicKind::RouterSettings);
+    let table = settings::read_once(&config.kafka_settings(None), topic)?;
+    let mut inspector = Inspector::new(Index::redis(&config.index_settings())?, app::expected(config)?);
+    let at = message.sent_at;
+    let judgement = once(inspector.judge(message, at, table.of(&args.org)))?;
+    present(&judgement.effects, &inspector, out)
+}
+
+/// A message of a person that never came before.
+fn message(args: &ExplainArgs) -> Result<Inbound, Failure> {
+    let phone = |name: &str, text: &str| {
+        let parsed = parse_international(text);
+        parsed.map_err(|fault| Failure::new(Exit::Usage, format!("the {name} {fault}")))
+    };
+    Ok(Inbound {
+        org: args.org.clone(),
+        from: Sender::Phone(phone("phone", &args.phone)?),
+        waba_phone: phone("WABA phone", &args.waba_phone)?.canonical,
+        message: IdHash(Uuid::new_v4().as_u128()),
+        sent_at: args.at.unwrap_or_else(now),
+        system: false,
+    })
+}
+
+/// Shows the effects of a judgement of one message, and how far the index goes that it was made on.
+fn present(effects: &[Effect], inspector: &Inspector, out: &mut Out<'_>) -> Result<(), Failure> {
     let routed = effects.iter().find_map(|effect| match &effect.what {
         Consequence::Routed(routed) => Some(routed),
         _ => None,
@@ -38,15 +82,38 @@ pub fn present(effects: &[Effect], out: &mut Out<'_>) -> Result<(), Failure> {
         Consequence::Unrouted(unrouted) => Some(unrouted),
         _ => None,
     });
-    match (routed, unrouted) {
-        (Some(routed), _) if out.is_json() => out.json(&merged(routed_json(routed), effects)),
-        (Some(routed), _) => routed_text(routed, effects, out),
-        (None, Some(unrouted)) if out.is_json() => out.json(&merged(unrouted_json(unrouted), effects)),
-        (None, Some(unrouted)) => unrouted_text(unrouted, effects, out),
-        (None, None) => Err(Failure::new(
-            Exit::Internal,
-            "the judgement neither routes the message nor keeps it: report it, the fault is ours",
+    let verdict = match (routed, unrouted) {
+        (Some(routed), _) if out.is_json() => routed_json(routed),
+        (None, Some(unrouted)) if out.is_json() => unrouted_json(unrouted),
+        (Some(routed), _) => {
+            routed_text(routed, effects, out)?;
+            return as_of(inspector, out);
+        }
+        (None, Some(unrouted)) => {
+            unrouted_text(unrouted, effects, out)?;
+            return as_of(inspector, out);
+        }
+        (None, None) => {
+            return Err(Failure::new(
+                Exit::Internal,
+                "the judgement neither routes the message nor keeps it: report it, the fault is ours",
+            ));
+        }
+    };
+    let mut verdict = merged(verdict, effects);
+    verdict["applied_until"] = json!(inspector.applied_until().map(instant::format));
+    out.json(&verdict)
+}
+
+/// A judgement that read nothing (of an unknown org) is as of now.
+fn as_of(inspector: &Inspector, out: &mut Out<'_>) -> Result<(), Failure> {
+    match inspector.applied_until() {
+        Some(instant) => out.line(&format!(
+            "Judged on the index as applied up to {}.",
+            instant::format(instant)
         )),
+        None if inspector.is_rebuilding() => out.line("The index is being rebuilt: what it lacks was not seen."),
+        None => Ok(()),
     }
 }
 

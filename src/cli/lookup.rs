@@ -1,17 +1,30 @@
-//! `lookup phone|chatroom|contact ORG ID`: the contacts and chatrooms found under it, from the index. What was found
-//! is passed in; this file says what is asked and shows the answer.
+//! `lookup phone|chatroom|contact ORG ID`: the contacts and chatrooms found under it, from the index. Says
+//! what is asked and shows the answer; changes nothing.
 
+use super::once;
 use super::output::Out;
+use crate::app;
+use crate::config::Config;
 use crate::contract::instant;
 use crate::contract::words::Word;
 use crate::domain::chatroom::Chatroom;
 use crate::domain::contact::Contact;
-use crate::domain::ids::OrgId;
-use crate::domain::phone::Phone;
+use crate::domain::ids::{ChatroomName, CrmId, OrgId};
+use crate::domain::phone::{Phone, parse_international};
 use crate::domain::time::Instant;
 use crate::failure::{Exit, Failure};
+use crate::index::Index;
+use crate::inspect::{Found, Inspector};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  chatroom-router lookup phone acme +919812345678
+  chatroom-router lookup contact acme L-17
+  chatroom-router lookup chatroom acme da9-6df27029-4744-5a3b-9c51-7dcf02a7aa90 --output json
+
+Nothing known under it is exit code 65. It reads the index, and says up to when that is applied.";
 
 #[derive(Debug, Subcommand)]
 pub enum LookupCommand {
@@ -25,23 +38,39 @@ pub enum LookupCommand {
 
 #[derive(Debug, Args)]
 pub struct Subject {
+    /// The org's id.
     #[arg(value_parser = OrgId::parse)]
     pub org: OrgId,
     /// The phone, the chatroom's id, or the contact's in the CRM.
     pub id: String,
 }
 
-/// What was found.
-#[derive(Debug, Default)]
-pub struct Found {
-    /// None: nothing is known under it.
-    pub phone: Option<Phone>,
-    /// What else there is to say, such as that a contact was erased or is moving.
-    pub note: Option<String>,
-    pub contacts: Vec<Contact>,
-    pub chatrooms: Vec<Chatroom>,
-    /// The index holds all that was decided up to here; None: it is being rebuilt, and may lack much.
-    pub applied_until: Option<Instant>,
+pub fn run(config: &Config, command: LookupCommand, out: &mut Out<'_>) -> Result<(), Failure> {
+    let mut inspector = Inspector::new(Index::redis(&config.index_settings())?, app::expected(config)?);
+    let found = once(async {
+        match command {
+            LookupCommand::Phone(Subject { org, id }) => inspector.phone(&org, phone(&id)?).await,
+            LookupCommand::Chatroom(Subject { org, id }) => {
+                let name = ChatroomName::parse(&id).map_err(|fault| wrong("the chatroom's id", &fault))?;
+                inspector.chatroom(&org, name).await
+            }
+            LookupCommand::Contact(Subject { org, id }) => {
+                let crm_id = CrmId::parse(&id).map_err(|fault| wrong("the contact's id", &fault))?;
+                inspector.contact(&org, crm_id).await
+            }
+        }
+    })?;
+    present(&found, out)
+}
+
+/// A phone as it stands in records, or without its `+`.
+fn phone(text: &str) -> Result<Phone, Failure> {
+    let parsed = parse_international(text).map_err(|fault| wrong("the phone", &fault))?;
+    Ok(parsed.canonical)
+}
+
+fn wrong(what: &str, fault: &dyn std::fmt::Display) -> Failure {
+    Failure::new(Exit::Usage, format!("{what} {fault}"))
 }
 
 /// Shows it; nothing found is a failure, so that scripts can tell.

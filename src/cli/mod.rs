@@ -2,22 +2,41 @@
 
 pub mod config;
 mod demo;
-pub mod explain;
-pub mod lookup;
+mod explain;
+mod lookup;
 mod output;
 pub mod run;
 pub mod topics;
 
 pub use output::{Out, Output};
 
-use crate::config::{Environment, Loaded, load};
-use crate::failure::Failure;
+use crate::config::{Environment, load};
+use crate::domain::time::Instant;
+use crate::failure::{Exit, Failure};
 use clap::{Parser, Subcommand};
+use std::future::Future;
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// An index that does not answer within this time cannot be reached.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+const EXAMPLES: &str = "\
+Examples:
+  chatroom-router demo                          see it at work, with nothing to install
+  chatroom-router config show                   what is set, and where it comes from
+  chatroom-router topics apply                  create the topics that are missing
+  chatroom-router run                           route, until SIGTERM
+  chatroom-router explain acme +919812345678 +12025550100
+                                                where a message would go, and why
+
+Settings: a TOML file (--config), and over it the environment: batch.linger_ms is CHATROOM_ROUTER_BATCH__LINGER_MS.
+Exit codes: 0 done, 64 wrong usage, 65 bad data, 69 Kafka or Redis can't be reached, 70 our own fault, 78 bad
+configuration.";
 
 /// Routes WhatsApp messages to chatrooms, exactly once.
 #[derive(Debug, Parser)]
-#[command(name = "chatroom-router", version, arg_required_else_help = true)]
+#[command(name = "chatroom-router", version, arg_required_else_help = true, after_help = EXAMPLES)]
 pub struct Cli {
     /// The configuration, as TOML; else CHATROOM_ROUTER_CONFIG names it. The environment stands above it.
     #[arg(long, global = true, value_name = "FILE")]
@@ -32,14 +51,22 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Play a support team's day in this one process, with nothing to install.
+    #[command(after_help = demo::EXAMPLES)]
     Demo(demo::DemoArgs),
     /// Run the router until SIGTERM or SIGINT.
+    #[command(after_help = run::EXAMPLES)]
     Run,
+    /// Show the contacts and chatrooms under a phone, a chatroom or a contact.
+    #[command(subcommand, after_help = lookup::EXAMPLES)]
+    Lookup(lookup::LookupCommand),
+    /// Say where a message would go and why, and change nothing.
+    #[command(after_help = explain::EXAMPLES)]
+    Explain(explain::ExplainArgs),
     /// Compare the topics with what the router needs, or create those that are missing.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = topics::EXAMPLES)]
     Topics(topics::TopicsCommand),
     /// Check the configuration, or show what holds and where it comes from.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = config::EXAMPLES)]
     Config(config::ConfigCommand),
 }
 
@@ -52,10 +79,29 @@ impl Cli {
             Command::Demo(args) => demo::run(&args, environment, &mut out),
             Command::Config(command) => config::run(loaded, command, &mut out),
             Command::Run => run::run(loaded?.config),
-            Command::Topics(command) => {
-                let Loaded { config, .. } = loaded?;
-                topics::run(&config, command, &mut out)
-            }
+            Command::Lookup(command) => lookup::run(&loaded?.config, command, &mut out),
+            Command::Explain(args) => explain::run(&loaded?.config, &args, &mut out),
+            Command::Topics(command) => topics::run(&loaded?.config, command, &mut out),
         }
     }
+}
+
+/// Asks the index something, for a command that only asks.
+fn once<T>(asking: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let internal = |error: std::io::Error| Failure::new(Exit::Internal, error.to_string());
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().build().map_err(internal)?;
+    let timed = async { tokio::time::timeout(DEADLINE, asking).await };
+    runtime.block_on(timed).unwrap_or_else(|_| {
+        let next = "see whether Redis is up and index.url is right, then try again";
+        let sentence = format!("Redis did not answer within {} s: {next}", DEADLINE.as_secs());
+        Err(Failure::new(Exit::Unreachable, sentence))
+    })
+}
+
+fn now() -> Instant {
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap_or_default();
+    Instant(i64::try_from(now.as_millis()).unwrap_or(i64::MAX))
 }

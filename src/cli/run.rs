@@ -7,6 +7,14 @@ use crate::shutdown::Shutdown;
 use crate::telemetry::tracing;
 use std::sync::Arc;
 
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  chatroom-router run
+  chatroom-router run --config /etc/chatroom-router.toml
+  CHATROOM_ROUTER_KAFKA__BROKERS=kafka-1:9092 CHATROOM_ROUTER_INDEX__URL=redis://redis-1:6379/0 chatroom-router run
+
+Start as many as you like: they share the partitions. The topics must be there: see `chatroom-router topics plan`.";
+
 pub fn run(config: Config) -> Result<(), Failure> {
     let internal = |error: &dyn std::fmt::Display| Failure::new(Exit::Internal, error.to_string());
     let level = tracing::start(&config.log).map_err(|error| internal(&error))?;

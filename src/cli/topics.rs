@@ -11,6 +11,14 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  chatroom-router topics plan
+  chatroom-router topics apply
+  CHATROOM_ROUTER_TOPICS__PREFIX=staging. CHATROOM_ROUTER_TOPICS__PARTITIONS=8 chatroom-router topics plan
+
+Exit code 65: the topics are there and can't keep the router's promise; the sentence says what to change.";
+
 #[derive(Debug, Subcommand)]
 pub enum TopicsCommand {
     /// Show all topics, and what differs from what the router needs.

@@ -1,5 +1,6 @@
 //! The calls of librdkafka that the safe client lacks, and all `unsafe` code of this program. Every function here is sound
 //! for any arguments that its signature admits; nothing here decides anything.
+#![allow(unsafe_code)] // The native calls take pointers: there is no other way to group metadata, flush and the queue's events.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr::{self, NonNull};

@@ -84,9 +84,16 @@ impl Batch {
 
     pub fn forget(&mut self, partition: Partition) {
         self.parts.remove(&partition);
-        // Places move: what was given up is found out again.
-        self.given_up.clear();
-        self.items.retain(|item| item.life().partition != partition);
+        self.retain(|item| item.life().partition != partition);
+    }
+
+    /// Leaves only these items. Places move: if any is left out, what was given up is found out again.
+    pub fn retain(&mut self, keep: impl Fn(&Item) -> bool) {
+        let before = self.items.len();
+        self.items.retain(keep);
+        if self.items.len() < before {
+            self.given_up.clear();
+        }
     }
 
     /// A copy of what each task knows of the records that the batch is about; and the keys that it does not.

@@ -59,6 +59,8 @@ pub struct Core {
     pub(super) now: Now,
     pub(super) actions: Vec<Action>,
     pub(super) counts: Vec<(Arc<str>, i32)>,
+    /// Came while a revocation was open: the client would take new partitions for the answer to it.
+    pub(super) later_counts: Option<Vec<(Arc<str>, i32)>>,
     epochs: u64,
     /// A revocation that is not answered yet.
     pub(super) closing: Option<u64>,
@@ -82,6 +84,7 @@ impl Core {
             now,
             actions: Vec::new(),
             counts: Vec::new(),
+            later_counts: None,
             epochs: 0,
             closing: None,
             paused: false,
@@ -242,7 +245,11 @@ impl Core {
         self.actions.push(Action::SyncSettings(self.settings_questions));
     }
 
+    /// A table below the one that a progress record names is none (K4): another process may have read on meanwhile.
     fn settings_read(&mut self, question: u64, table: Option<Arc<SettingsTable>>) {
+        let running = self.tasks.values().filter_map(Task::running);
+        let named = running.map(|running| running.progress.settings_next).max().unwrap_or(0);
+        let table = table.filter(|table| table.next_offset() >= named);
         if table.is_some() {
             self.settings.clone_from(&table);
         }

@@ -108,10 +108,17 @@ impl Core {
             self.tasks.remove(&partition);
             self.report(Report::Closed { partition });
         }
+        if let Some(counts) = self.later_counts.take() {
+            self.input_counts(counts);
+        }
     }
 
     /// More partitions are taken from their beginning; fewer can't be right.
     pub(super) fn input_counts(&mut self, counts: Vec<(Arc<str>, i32)>) {
+        if self.closing.is_some() {
+            self.later_counts = Some(counts);
+            return;
+        }
         let shrunk = counts.iter().find_map(|(topic, count)| {
             let (_, before) = self.counts.iter().find(|(known, _)| known == topic)?;
             (count < before).then(|| {

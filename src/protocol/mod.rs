@@ -205,6 +205,8 @@ pub enum TransactionStep {
 #[derive(Debug)]
 pub enum TransactionAnswer {
     Begun,
+    /// This producer may not begin another, though its last transaction ended as it was said to: replace it. Nothing is lost.
+    NotBegun,
     Produced,
     /// Offsets by the place of the record in `Produce`.
     Flushed(BTreeMap<usize, i64>),

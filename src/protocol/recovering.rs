@@ -262,6 +262,7 @@ impl Recovering {
             overlay: Overlay::new(self.applied_to),
             cache: Cache::new(around.settings.cache_entries),
             applying: None,
+            applied_ms: around.steady_ms,
             apply_retry: Retry::default(),
             kept_ms: around.steady_ms,
         }))

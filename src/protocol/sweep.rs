@@ -85,7 +85,7 @@ impl Core {
         for task in self.tasks.values_mut().filter(|task| !task.closing) {
             let life = task.life;
             let Some(running) = task.running_mut() else { continue };
-            let horizon = horizon(running.progress.stream_time(), grace_ms, clock);
+            let horizon = horizon(running.stream_time(), grace_ms, clock);
             if let Some(horizon) = running.sweep.worth(horizon, settings.next_offset()) {
                 running.sweep.searching = Some(Search { horizon, skip: 0 });
                 searches.push(life);

@@ -3,6 +3,7 @@
 use super::recovering::{Around, Next, Recovering};
 use super::retry::Retry;
 use super::{Action, Life, RecoveryAnswer, RecoveryQuestion, Report};
+use crate::domain::time::Instant;
 use crate::index::Generation;
 use crate::judging::Facts;
 use crate::kafka::TopicPartition;
@@ -43,10 +44,23 @@ pub struct Running {
     pub cache: Cache,
     /// A call to the index is under way, up to this offset.
     pub applying: Option<i64>,
+    /// When the last such call was made.
+    pub applied_ms: u64,
     pub apply_retry: Retry,
     pub sweep: super::sweep::Sweeper,
     /// When the positions were committed last, as far as this life knows.
     pub kept_ms: u64,
+}
+
+impl Running {
+    /// The least of the greatest decision times consumed; None while there is an input of which nothing was, be it one that
+    /// the last progress record does not know yet.
+    #[must_use]
+    pub fn stream_time(&self) -> Option<Instant> {
+        let is_known = |at| self.progress.next_of(&self.facts.topics.input(at)).is_some();
+        let all_known = self.positions.keys().all(is_known);
+        all_known.then(|| self.progress.stream_time()).flatten()
+    }
 }
 
 impl Task {

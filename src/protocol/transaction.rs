@@ -199,7 +199,8 @@ impl Core {
             TransactionAnswer::OffsetsSent => self.step(TransactionStep::Commit),
             TransactionAnswer::Committed => self.committed(),
             TransactionAnswer::Aborted => self.aborted(),
-            TransactionAnswer::Replaced => self.aborted(),
+            TransactionAnswer::NotBegun => self.step(TransactionStep::ReplaceProducer),
+            TransactionAnswer::Replaced => self.step(TransactionStep::Begin),
             TransactionAnswer::RecordRefused { place, sentence } => {
                 if let Some(item) = open.folded.owners.get(place).copied().flatten() {
                     open.batch.give_up(item, sentence.clone());
@@ -207,7 +208,11 @@ impl Core {
                 self.abort(sentence);
             }
             TransactionAnswer::SomeRefused(why) => {
-                open.alone = true;
+                match open.batch.items.len() {
+                    // It is alone already: nobody else can be meant.
+                    1 => open.batch.give_up(0, why.clone()),
+                    _ => open.alone = true,
+                }
                 self.abort(why);
             }
             TransactionAnswer::MustAbort(why) => self.abort(why),
@@ -234,6 +239,8 @@ impl Core {
             .batch
             .parts
             .values()
+            // A task that the batch did not move has no progress record in it, and offsets alone would contradict its last.
+            .filter(|part| part.progress.is_some())
             .flat_map(|part| part.positions.iter().map(|(at, offset)| (at.clone(), *offset)))
             .collect();
         self.step(TransactionStep::SendOffsets(offsets));
@@ -268,13 +275,11 @@ impl Core {
             .filter(|task| !task.closing)
             .map(|task| (task.life.partition, task.life))
             .collect();
-        batch
-            .items
-            .retain(|item| lives.get(&item.life().partition) == Some(&item.life()));
+        batch.retain(|item| lives.get(&item.life().partition) == Some(&item.life()));
         if batch.items.is_empty() {
             return;
         }
-        if open.alone && batch.items.len() > 1 {
+        if open.alone {
             return self.pending.put_back(batch.items, self.now.steady_ms);
         }
         let attempts = batch.attempts;
@@ -310,6 +315,7 @@ impl Core {
             let places = folded.changelog.get(partition).map_or(&[][..], Vec::as_slice);
             let committed: Option<Vec<i64>> = places.iter().map(|place| offsets.get(place).copied()).collect();
             let Some((to, committed)) = committed.and_then(|offsets| Some((offsets.last()? + 1, offsets))) else {
+                astray.push(*partition);
                 continue;
             };
             running.progress = progress.clone();

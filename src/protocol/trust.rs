@@ -6,6 +6,9 @@ use super::task::{Phase, Task};
 use super::{Action, Life, Partition, RecoveryAnswer, Report};
 use crate::index::{Applied, Read};
 
+/// An index to which nothing was applied is asked so often whether it still stands where it should.
+const IDLE_APPLY_MS: u64 = 5_000;
+
 impl Core {
     pub(super) fn stop(&mut self, partition: Partition, why: String) {
         self.forget_collected(partition);
@@ -94,16 +97,20 @@ impl Core {
     }
 
     /// Sends what is committed and not applied, one call at a time and all of it: so that Redis is batched by its own pace.
+    /// Where there is nothing to send, an empty stretch is sent now and then: it says up to when the index holds everything,
+    /// and finds out that an idle partition's index was lost.
     pub(super) fn apply_committed(&mut self) {
         let (wall, steady_ms) = (self.now.wall.0, self.now.steady_ms);
         for task in self.tasks.values_mut() {
             let life = task.life;
             let Some(running) = task.running_mut() else { continue };
             let (from, to) = (running.overlay.acknowledged(), running.overlay.committed());
-            if from >= to || running.applying.is_some() || !running.apply_retry.is_due(steady_ms) {
+            let is_due = from < to || running.applied_ms + IDLE_APPLY_MS <= steady_ms;
+            if !is_due || running.applying.is_some() || !running.apply_retry.is_due(steady_ms) {
                 continue;
             }
             running.applying = Some(to);
+            running.applied_ms = steady_ms;
             let batch = running.overlay.batch(Some(wall));
             self.actions.push(Action::Apply {
                 life,

@@ -147,9 +147,7 @@ impl Worker {
     fn begin(&mut self) -> TransactionAnswer {
         match std::mem::replace(&mut self.producer, Producer::Absent) {
             // A slow control request of its last transaction may still be on its way (KAFKA-17754).
-            Producer::Idle(transactions) if transactions.is_suspect() => TransactionAnswer::ProducerLost(
-                "a control request was slow, and could decide a later transaction".to_owned(),
-            ),
+            Producer::Idle(transactions) if transactions.is_suspect() => TransactionAnswer::NotBegun,
             Producer::Idle(transactions) => match transactions.begin() {
                 Ok(transaction) => {
                     self.producer = Producer::Open(transaction);

@@ -4,11 +4,11 @@
 use crate::contract::settings_table;
 use crate::judging::SettingsTable;
 use crate::kafka::restore::TableReader;
-use crate::kafka::{Error, Record, Settings as KafkaSettings};
+use crate::kafka::{Error, Kind, Record, Settings as KafkaSettings};
 use crate::protocol::Event;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Beyond this the question is asked again: an open transaction of another process holds the table's end back.
 const DEADLINE: Duration = Duration::from_secs(15);
@@ -17,6 +17,23 @@ const OPEN_AGAIN: Duration = Duration::from_millis(500);
 
 /// The number of a question, and whom to answer.
 type Question = (u64, Sender<Event>);
+
+/// The whole table as of now, for who asks once. Tries what may pass again, until it is of no use.
+pub fn read_once(kafka: &KafkaSettings, topic: &str) -> Result<SettingsTable, Error> {
+    let started = Instant::now();
+    let mut table = SettingsTable::default();
+    let mut reader = None;
+    loop {
+        match read(kafka, topic, &mut reader, &mut table) {
+            Ok(_) => return Ok(table),
+            Err(error) if error.kind() == Kind::Retry && started.elapsed() < DEADLINE => {
+                tracing::debug!(%error, "settings_unavailable");
+                std::thread::sleep(OPEN_AGAIN);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
 
 /// Asks the table's thread; cheap to clone.
 #[derive(Clone)]

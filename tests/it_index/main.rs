@@ -1,4 +1,5 @@
 //! The index: one contract for the twin in memory, a real Redis and a real cluster; and what becomes of calls when servers fail.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // A test that panics has said what it found.
 
 mod contract;
 mod failures;

@@ -101,6 +101,7 @@ async fn clocks(server: &Server, index: &Index, of: &Generation, names: &[String
     .await;
 }
 
+#[allow(clippy::print_stdout)] // What it measures is what it is run for.
 async fn measure(server: &Server, what: &str, count: usize, work: impl Future<Output = ()>) {
     let (started, busy) = (Instant::now(), script_micros(server).await);
     work.await;

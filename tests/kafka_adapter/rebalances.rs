@@ -135,8 +135,7 @@ fn close_out(
                 return;
             }
             Err(error) => {
-                println!("not committed: {error}");
-                assert_eq!(error.kind(), Kind::Abort);
+                assert_eq!(error.kind(), Kind::Abort, "{error}");
                 *idle = Some(done(open.abort()));
                 std::thread::park_timeout(Duration::from_millis(20));
             }

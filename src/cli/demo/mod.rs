@@ -7,6 +7,7 @@ mod show;
 mod step;
 mod story;
 
+use super::now;
 use super::output::Out;
 use crate::app::{App, Backend};
 use crate::config::{Config, Environment, load};
@@ -25,6 +26,14 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
 use tokio::runtime::{Handle, Runtime};
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  chatroom-router demo
+  chatroom-router demo --once && echo \"every message went where the rules say\"
+  chatroom-router demo --once --output json     each step with the records that went in and came out
+
+Its settings are its own; only log.level, log.format and admin.listen are taken from the environment.";
 
 #[derive(Debug, Args)]
 pub struct DemoArgs {
@@ -149,7 +158,7 @@ fn watch(
     out: &mut Out<'_>,
 ) -> Result<(), Failure> {
     let started = Instant::now();
-    let story = story::story(play::now());
+    let story = story::story(now());
     let steps = story.len();
     let rows = Rows::new();
     if !out.is_json() {

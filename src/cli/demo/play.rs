@@ -3,8 +3,8 @@
 
 use super::outcome::{OUTPUTS, Outcome, Rooms, header};
 use super::step::{Made, Step};
+use crate::cli::now;
 use crate::config::Config;
-use crate::domain::time::Instant as Wall;
 use crate::failure::{Exit, Failure};
 use crate::kafka::{Feed, NewRecord, Record, Tail};
 use std::collections::HashMap;
@@ -210,13 +210,6 @@ impl Played {
 fn list(outcomes: &[&Outcome]) -> String {
     let words: Vec<String> = outcomes.iter().map(|outcome| format!("[{outcome}]")).collect();
     words.join(" and ")
-}
-
-pub fn now() -> Wall {
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .unwrap_or_default();
-    Wall(i64::try_from(now.as_millis()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]

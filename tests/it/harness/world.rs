@@ -160,6 +160,14 @@ impl World {
         self.processes[slot].as_ref().expect("running")
     }
 
+    /// One of the program's one-shot commands, in this world.
+    pub fn command(&self, arguments: &[&str]) -> std::process::Output {
+        program(&self.environment)
+            .args(arguments)
+            .output()
+            .expect("the program starts")
+    }
+
     /// What the processes said, for a failure.
     pub fn last_words(&self) -> String {
         let words = self

@@ -1,0 +1,279 @@
+//! What must hold whenever one looks, and what must hold at the end: judged from the logs alone.
+
+use crate::setup::BEGINNING_MS;
+use crate::world::{Happening, World};
+use chatroom_router::contract::TopicKind;
+use chatroom_router::domain::chatroom::ChatroomStatus;
+use chatroom_router::domain::record::{Key, Record};
+use chatroom_router::index::{Generation, Op, Read};
+use chatroom_router::kafka::TopicPartition;
+use chatroom_router::protocol::task::Phase;
+use chatroom_router::state::clocks;
+use chatroom_router::state::keys::RecordKey;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+type Clock = (Vec<u8>, Vec<u8>);
+
+/// What an index should hold.
+#[derive(Default)]
+struct Folded {
+    values: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+    starts: BTreeMap<Clock, Option<i64>>,
+}
+
+impl World {
+    /// Looks at what must hold at any moment.
+    pub fn look(&mut self) {
+        for partition in 0..self.setup.partitions {
+            self.check_index(partition);
+        }
+        let slack = self.setup.max_records * 30_000;
+        for process in self.processes.values() {
+            let held: usize = process
+                .core
+                .tasks()
+                .filter_map(|task| task.running())
+                .map(|running| running.overlay.bytes())
+                .sum();
+            assert!(
+                held <= self.setup.overlay_max_bytes + slack,
+                "[{}] holds {held} bytes in its overlay",
+                process.pid
+            );
+        }
+        if !self.healed {
+            let ms = self.rng.between(200, 3_000);
+            self.after(ms, Happening::Look);
+        }
+    }
+
+    /// The index up to its marker is the fold of the changelog up to there.
+    fn check_index(&self, partition: i32) {
+        let Some(marker) = self.redis.marker(partition) else {
+            return;
+        };
+        let incarnation = self
+            .oracle
+            .tasks
+            .get(&partition)
+            .map(|model| model.progress.incarnation);
+        if incarnation != Some(marker.of.incarnation) {
+            return;
+        }
+        let changelog = TopicPartition::new(self.shared.topic(TopicKind::RouterChangelog).clone(), partition);
+        let mut folded = Folded::default();
+        for (_, slot) in self.kafka.log(&changelog).slots() {
+            let key = slot.data.as_ref().and_then(|data| data.key.clone());
+            folded.values.extend(key.map(|key| (key, None)));
+        }
+        for (_, data) in self
+            .kafka
+            .history(&changelog)
+            .filter(|(offset, _)| *offset < marker.offset)
+        {
+            let key = RecordKey::parse(data.key.as_deref().unwrap_or_default()).expect("a key of ours");
+            for op in clocks::replay(&key, data.value.as_deref()).expect("readable") {
+                folded.run(op);
+            }
+        }
+        self.compare(partition, &marker.of, &folded);
+    }
+
+    fn compare(&self, partition: i32, of: &Generation, folded: &Folded) {
+        let keys: Vec<Vec<u8>> = folded.values.keys().cloned().collect();
+        let Read::Found { value, marker } = self.redis.read(partition, of, &keys) else {
+            panic!("foreign to its own marker")
+        };
+        for ((key, expected), actual) in folded.values.iter().zip(value) {
+            let key = RecordKey::parse(key).expect("a key of ours");
+            assert!(
+                *expected == actual,
+                "partition {partition}: the index at {} has {key} otherwise",
+                marker.offset
+            );
+        }
+        for ((clock, member), expected) in &folded.starts {
+            let actual = self.redis.start_of(partition, of, clock, member);
+            assert_eq!(
+                actual, *expected,
+                "partition {partition}: a clock of the index at {}",
+                marker.offset
+            );
+        }
+    }
+
+    /// Whether all is consumed, applied and owned; else what is missing.
+    pub fn is_quiet(&self) -> Result<(), String> {
+        for kind in TopicKind::INPUTS.into_iter().chain([TopicKind::RouterCommands]) {
+            for at in self.kafka.partitions_of(self.shared.topic(kind)) {
+                let model = self.oracle.tasks.get(&at.partition.rem_euclid(self.setup.partitions));
+                let next = model
+                    .and_then(|model| model.progress.next_of(&self.oracle.input(&at)))
+                    .unwrap_or(0);
+                let high = self.kafka.log(&at).high();
+                if next < high {
+                    return Err(format!("{at} is read up to {next} of {high}"));
+                }
+            }
+        }
+        for partition in 0..self.setup.partitions {
+            let tasks = self.processes.values().flat_map(|process| process.core.tasks());
+            let owners: Vec<_> = tasks.filter(|task| task.life.partition == partition).collect();
+            match owners.as_slice() {
+                [task] if matches!(task.phase, Phase::Running(_)) => {}
+                [task] => {
+                    return Err(format!(
+                        "partition {partition} is not running: closing {}",
+                        task.closing
+                    ));
+                }
+                owners => return Err(format!("partition {partition} has {} owners", owners.len())),
+            }
+            let applied = self.redis.marker(partition).map_or(0, |marker| marker.offset);
+            let committed = self.oracle.tasks.get(&partition).map_or(0, |model| model.offset + 1);
+            if applied < committed {
+                return Err(format!(
+                    "partition {partition} is applied up to {applied} of {committed}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// From end to end: each input has had its one answer, and the rules hold of what is left.
+    pub fn check_all(&mut self) {
+        self.look();
+        self.check_ids();
+        self.check_answers();
+        self.check_messages();
+        self.check_entries();
+    }
+
+    fn outputs(&self, kind: TopicKind) -> Vec<(Value, bool)> {
+        let mut values = Vec::new();
+        for at in self.kafka.partitions_of(self.shared.topic(kind)) {
+            for (_, data) in self.kafka.history(&at) {
+                let value = data.value.as_deref().unwrap_or_default();
+                let parsed = serde_json::from_slice(value);
+                values.push((parsed.unwrap_or_default(), data.value.is_none()));
+            }
+        }
+        values
+    }
+
+    /// No `ce_id` stands twice among the committed outputs.
+    fn check_ids(&self) {
+        let mut ids = BTreeSet::new();
+        for at in self.kafka.logs.keys() {
+            for (offset, data) in self.kafka.history(at) {
+                let id = data.headers.iter().find(|(name, _)| name == "ce_id");
+                if let Some((_, Some(id))) = id {
+                    assert!(
+                        ids.insert(id.clone()),
+                        "{at}@{offset} has a ce_id that was there before"
+                    );
+                }
+            }
+        }
+    }
+
+    /// Every command that could be read has exactly one result.
+    fn check_answers(&self) {
+        let mut due: BTreeMap<(String, String), i64> = BTreeMap::new();
+        for kind in [TopicKind::CrmChanges, TopicKind::OutboundRequests] {
+            for (command, _) in self.outputs(kind) {
+                if let (Some(org), Some(request)) = (command["org_id"].as_str(), command["request_id"].as_str()) {
+                    *due.entry((org.to_owned(), request.to_owned())).or_default() += 1;
+                }
+            }
+        }
+        for (result, _) in self.outputs(TopicKind::CommandResults) {
+            if result["type"] == "settings.put" {
+                continue;
+            }
+            let text = |name: &str| result[name].as_str().unwrap_or_default().to_owned();
+            *due.entry((text("org_id"), text("request_id"))).or_default() -= 1;
+        }
+        let wrong: Vec<_> = due.iter().filter(|(_, left)| **left != 0).collect();
+        assert!(wrong.is_empty(), "commands less results: {wrong:?}");
+    }
+
+    /// Every message came to one route, or to none with a reason; the repeat of an unrouted one may come to a route later.
+    fn check_messages(&self) {
+        let name = |message: &Value| {
+            let text = |name: &str| message[name].as_str().unwrap_or_default().to_owned();
+            (text("org_id"), text("message_id"))
+        };
+        let mut seen: BTreeMap<(String, String), [u32; 3]> = BTreeMap::new();
+        let kinds = [
+            TopicKind::RoutedMessages,
+            TopicKind::UnroutedMessages,
+            TopicKind::DeadLetters,
+        ];
+        for (place, kind) in kinds.into_iter().enumerate() {
+            for (message, _) in self.outputs(kind) {
+                seen.entry(name(&message)).or_default()[place] += 1;
+            }
+        }
+        for (message, _) in self.outputs(TopicKind::InboundMessages) {
+            let counts = seen.get(&name(&message)).copied().unwrap_or_default();
+            let [routed, unrouted, dead] = counts;
+            let is_poison = message["message"]["text"]["body"] == crate::workload::POISON;
+            // After 8 days a message is another one.
+            let forgotten = self.wall_ahead - BEGINNING_MS >= 8 * 86_400_000;
+            assert!(
+                forgotten || (routed <= 1 && unrouted <= 1),
+                "{:?} came out {counts:?} times",
+                name(&message)
+            );
+            assert!(
+                routed + unrouted >= 1 || (is_poison && dead >= 1),
+                "{:?} never came out",
+                name(&message)
+            );
+        }
+    }
+
+    /// R7 and R8 of what is left, and no move that nobody goes on with.
+    fn check_entries(&self) {
+        let mut homes: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+        for (key, record) in self.oracle.tasks.values().flat_map(|model| &model.state) {
+            match (key, &**record) {
+                (Key::Phone(org, phone), Record::Entry(entry)) => {
+                    let active: Vec<_> = entry
+                        .chatrooms
+                        .iter()
+                        .filter(|room| room.status == ChatroomStatus::Active)
+                        .collect();
+                    let pairs: BTreeSet<_> = active.iter().map(|room| room.waba_phone.0).collect();
+                    assert_eq!(pairs.len(), active.len(), "R7 is broken of {phone:?}");
+                    let owners: Vec<_> = active.iter().filter_map(|room| room.crm_id()).collect();
+                    let distinct: BTreeSet<_> = owners.iter().collect();
+                    assert_eq!(distinct.len(), owners.len(), "R8 is broken of {phone:?}");
+                    for contact in &entry.contacts {
+                        let name = (org.to_string(), contact.crm_id.to_string());
+                        homes.entry(name).or_default().push(phone.to_string());
+                    }
+                }
+                (Key::Contact(org, crm_id), Record::Directory(directory)) => {
+                    let waits = directory.underway.is_some() || !directory.waiting.is_empty();
+                    assert!(!waits, "{org}:{crm_id} waits for a step that doesn't come");
+                }
+                _ => {}
+            }
+        }
+        let twice: Vec<_> = homes.iter().filter(|(_, phones)| phones.len() > 1).collect();
+        assert!(twice.is_empty(), "contacts under two phones: {twice:?}");
+    }
+}
+
+impl Folded {
+    fn run(&mut self, op: Op) {
+        match op {
+            Op::Put { key, value } => drop(self.values.insert(key, Some(value))),
+            Op::Delete { key } => drop(self.values.insert(key, None)),
+            Op::Clock { clock, member, start } => drop(self.starts.insert((clock, member), start)),
+        }
+    }
+}

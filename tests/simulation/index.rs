@@ -1,0 +1,151 @@
+//! The index in memory, with all that Redis may do to it: lost and rolled back, cut off, late, twice, half done. Every call
+//! that changed something is kept, so that an earlier prefix can be made again: a failover to a replica that lagged.
+
+use chatroom_router::index::{Applied, Batch, Begin, Begun, Due, Generation, Index, Marker, Read};
+use chatroom_router::protocol::{DueEntries, DueQuestion};
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+#[derive(Clone)]
+enum Done {
+    Begin(i32, Begin),
+    Apply(i32, Generation, Batch),
+}
+
+pub struct Redis {
+    index: Index,
+    done: Vec<Done>,
+    /// Nobody reaches it before then.
+    pub down_until: u64,
+}
+
+/// The memory twin never waits.
+fn at_once<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("the index in memory waited"),
+    }
+}
+
+impl Default for Redis {
+    fn default() -> Self {
+        Self {
+            index: Index::memory(),
+            done: Vec::new(),
+            down_until: 0,
+        }
+    }
+}
+
+impl Redis {
+    pub fn marker(&self, partition: i32) -> Option<Marker> {
+        at_once(self.index.marker(partition)).expect("memory answers")
+    }
+
+    pub fn begin(&mut self, partition: i32, begin: &Begin) -> Begun {
+        self.done.push(Done::Begin(partition, *begin));
+        at_once(self.index.begin(partition, begin)).expect("memory answers")
+    }
+
+    pub fn apply(&mut self, partition: i32, of: &Generation, batch: &Batch) -> Applied {
+        self.done.push(Done::Apply(partition, *of, batch.clone()));
+        at_once(self.index.apply(partition, of, batch))
+            .unwrap_or_else(|error| panic!("a batch that can't be applied: {error}"))
+    }
+
+    /// Only the first `changes` of a batch arrive: the marker then stands where the next would begin.
+    pub fn apply_some(&mut self, partition: i32, of: &Generation, batch: &Batch, changes: usize) -> Applied {
+        let Some(next) = batch.changes.get(changes) else {
+            return self.apply(partition, of, batch);
+        };
+        let first = Batch {
+            from: batch.from,
+            to: next.offset,
+            changes: batch.changes[..changes].to_vec(),
+            applied_until: None,
+        };
+        self.apply(partition, of, &first)
+    }
+
+    pub fn read(&self, partition: i32, of: &Generation, keys: &[Vec<u8>]) -> Read<Vec<Option<Vec<u8>>>> {
+        at_once(self.index.read(partition, of, keys)).expect("memory answers")
+    }
+
+    /// The values of the entries that the clocks name, each once: as the worker asks.
+    pub fn due_entries(&self, question: &DueQuestion) -> Read<DueEntries> {
+        let (partition, of) = (question.life.partition, &question.of);
+        let skip = question.skip;
+        let questions: Vec<Due<'_>> = question
+            .cutoffs
+            .iter()
+            .map(|(clock, upto)| Due {
+                clock,
+                upto: *upto,
+                skip,
+            })
+            .collect();
+        let found = match at_once(self.index.due(partition, of, &questions, question.limit)).expect("memory answers") {
+            Read::Found { value, .. } => value,
+            Read::Foreign(marker) => return Read::Foreign(marker),
+        };
+        let whole = found.iter().all(|members| members.len() < question.limit);
+        let mut members: Vec<Vec<u8>> = found.into_iter().flatten().map(|member| member.member).collect();
+        members.sort();
+        members.dedup();
+        match self.read(partition, of, &members) {
+            Read::Found { marker, value } => {
+                let values = value.into_iter().flatten().collect();
+                Read::Found {
+                    marker,
+                    value: DueEntries { values, whole },
+                }
+            }
+            Read::Foreign(marker) => Read::Foreign(marker),
+        }
+    }
+
+    /// The start of one member of a clock.
+    pub fn start_of(&self, partition: i32, of: &Generation, clock: &[u8], member: &[u8]) -> Option<i64> {
+        let question = Due {
+            clock,
+            upto: i64::MAX,
+            skip: 0,
+        };
+        match at_once(self.index.due(partition, of, &[question], usize::MAX)).expect("memory answers") {
+            Read::Found { value, .. } => value
+                .into_iter()
+                .flatten()
+                .find(|held| held.member == member)
+                .map(|held| held.start),
+            Read::Foreign(_) => None,
+        }
+    }
+
+    /// All is gone.
+    pub fn flush(&mut self) {
+        self.index = Index::memory();
+        self.done.clear();
+    }
+
+    /// The last `calls` never happened.
+    pub fn roll_back(&mut self, calls: usize) {
+        let keep = self.done.len().saturating_sub(calls);
+        let done = std::mem::take(&mut self.done);
+        self.index = Index::memory();
+        for call in done.into_iter().take(keep) {
+            match call {
+                Done::Begin(partition, begin) => {
+                    self.begin(partition, &begin);
+                }
+                Done::Apply(partition, of, batch) => {
+                    self.apply(partition, &of, &batch);
+                }
+            }
+        }
+    }
+
+    pub fn calls(&self) -> usize {
+        self.done.len()
+    }
+}

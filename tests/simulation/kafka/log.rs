@@ -1,0 +1,121 @@
+//! One partition as its leader holds it: records and markers at offsets, transactions open on it, and what compaction took.
+
+use chatroom_router::kafka::Header;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// Counts all transactions of the cluster.
+pub type TxnNo = u64;
+
+#[derive(Debug)]
+pub struct Data {
+    pub key: Option<Vec<u8>>,
+    pub value: Option<Vec<u8>>,
+    pub headers: Vec<Header>,
+    pub timestamp: i64,
+}
+
+#[derive(Debug, Clone)]
+pub struct Slot {
+    /// None: a marker.
+    pub data: Option<Rc<Data>>,
+    pub txn: Option<TxnNo>,
+    /// Compaction took it: readers no longer see it, the checks do.
+    pub gone: bool,
+}
+
+/// What a reader of committed records meets next.
+pub enum Met<'a> {
+    Record(i64, &'a Rc<Data>),
+    /// Nothing more may be read before this offset.
+    End(i64),
+}
+
+#[derive(Debug, Default)]
+pub struct Log {
+    slots: Vec<Slot>,
+    /// Transactions whose marker has not landed here, and where they began.
+    open: BTreeMap<TxnNo, i64>,
+    /// How those ended whose marker has.
+    ended: BTreeMap<TxnNo, bool>,
+}
+
+impl Log {
+    pub fn append(&mut self, data: Rc<Data>, txn: Option<TxnNo>) -> i64 {
+        let offset = self.high();
+        if let Some(txn) = txn {
+            self.open.entry(txn).or_insert(offset);
+        }
+        let data = Some(data);
+        self.slots.push(Slot { data, txn, gone: false });
+        offset
+    }
+
+    /// The marker of a transaction.
+    pub fn land(&mut self, txn: TxnNo, commit: bool) {
+        self.open.remove(&txn);
+        self.ended.insert(txn, commit);
+        let txn = Some(txn);
+        self.slots.push(Slot {
+            data: None,
+            txn,
+            gone: false,
+        });
+    }
+
+    /// The offset after the last record or marker.
+    pub fn high(&self) -> i64 {
+        self.slots.len() as i64
+    }
+
+    /// The last stable offset.
+    pub fn stable(&self) -> i64 {
+        self.open.values().copied().min().unwrap_or_else(|| self.high())
+    }
+
+    /// What a `read_committed` reader at `from` meets, before `to`.
+    pub fn read(&self, from: i64, to: i64) -> Met<'_> {
+        let end = self.stable().min(to);
+        for offset in from..end {
+            let slot = &self.slots[offset as usize];
+            let committed = slot.txn.is_none_or(|txn| self.ended.get(&txn) == Some(&true));
+            if let Some(data) = slot.data.as_ref().filter(|_| committed && !slot.gone) {
+                return Met::Record(offset, data);
+            }
+        }
+        Met::End(end.max(from))
+    }
+
+    pub fn slots(&self) -> impl DoubleEndedIterator<Item = (i64, &Slot)> {
+        self.slots
+            .iter()
+            .enumerate()
+            .map(|(offset, slot)| (offset as i64, slot))
+    }
+
+    /// Keeps the last committed record of each key, and the very last; tombstones go too once they are old enough. Nothing
+    /// at or beyond the last stable offset is touched, nor `dirty` records before it (the active segment).
+    pub fn compact(&mut self, dirty: i64, tombstones_before: i64) {
+        let end = self.stable() - dirty;
+        let mut latest: BTreeMap<Vec<u8>, i64> = BTreeMap::new();
+        for offset in 0..end.max(0) {
+            let slot = &self.slots[offset as usize];
+            let committed = slot.txn.is_none_or(|txn| self.ended.get(&txn) == Some(&true));
+            if let Some(key) = slot
+                .data
+                .as_ref()
+                .filter(|_| committed)
+                .and_then(|data| data.key.clone())
+            {
+                latest.insert(key, offset);
+            }
+        }
+        for offset in 0..end.max(0) {
+            let slot = &mut self.slots[offset as usize];
+            let Some(data) = &slot.data else { continue };
+            let is_latest = data.key.as_ref().and_then(|key| latest.get(key)) == Some(&offset);
+            let expired = data.value.is_none() && data.timestamp < tombstones_before;
+            slot.gone |= !is_latest || expired;
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! A process as a member of its group, the way its client library does it: heartbeats go on by themselves, every rebalance
+//! waits for the one answer of the application, and who was expelled forgets its member id before anything else.
+
+use crate::kafka::group::Beat;
+use crate::process::{Pid, Process};
+use crate::world::{Happening, World};
+use chatroom_router::kafka::{Rebalance, TopicPartition};
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+/// The answer that the client waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Awaiting {
+    Nothing,
+    Assign(BTreeSet<i32>),
+    Unassign { gone: BTreeSet<i32>, then: BTreeSet<i32> },
+}
+
+pub struct Membership {
+    pub subscribed: bool,
+    /// Empty: no member.
+    pub id: String,
+    pub generation: i32,
+    pub awaiting: Awaiting,
+    /// Rebalances that the application has not been told of.
+    pub told: VecDeque<Rebalance>,
+    owned: BTreeSet<i32>,
+    rejoin: bool,
+}
+
+impl Default for Membership {
+    fn default() -> Self {
+        Self {
+            subscribed: false,
+            id: String::new(),
+            generation: -1,
+            awaiting: Awaiting::Nothing,
+            told: VecDeque::new(),
+            owned: BTreeSet::new(),
+            rejoin: false,
+        }
+    }
+}
+
+impl Membership {
+    /// The application took partitions.
+    pub fn assigned(&mut self) {
+        match std::mem::replace(&mut self.awaiting, Awaiting::Nothing) {
+            Awaiting::Assign(added) => self.owned.extend(added),
+            other => panic!("partitions were assigned while the client awaits {other:?}"),
+        }
+    }
+
+    /// The application let partitions go.
+    pub fn unassigned(&mut self, topic: &Arc<str>) {
+        match std::mem::replace(&mut self.awaiting, Awaiting::Nothing) {
+            Awaiting::Unassign { gone, then } => {
+                self.owned.retain(|partition| !gone.contains(partition));
+                self.rejoin = true;
+                if !then.is_empty() && !self.id.is_empty() {
+                    self.told.push_back(Rebalance::Assigned(named(topic, &then)));
+                    self.awaiting = Awaiting::Assign(then);
+                }
+            }
+            other => panic!("partitions were unassigned while the client awaits {other:?}"),
+        }
+    }
+
+    fn expelled(&mut self, topic: &Arc<str>) {
+        self.id.clear();
+        self.generation = -1;
+        if self.awaiting == Awaiting::Nothing && !self.owned.is_empty() {
+            self.told.push_back(Rebalance::Lost(named(topic, &self.owned)));
+            self.awaiting = Awaiting::Unassign {
+                gone: self.owned.clone(),
+                then: BTreeSet::new(),
+            };
+        }
+    }
+
+    fn synced(&mut self, generation: i32, assigned: &BTreeSet<i32>, topic: &Arc<str>) {
+        self.generation = generation;
+        let gone: BTreeSet<i32> = self.owned.difference(assigned).copied().collect();
+        let added: BTreeSet<i32> = assigned.difference(&self.owned).copied().collect();
+        if gone.is_empty() {
+            self.told.push_back(Rebalance::Assigned(named(topic, &added)));
+            self.awaiting = Awaiting::Assign(added);
+        } else {
+            self.told.push_back(Rebalance::Revoked(named(topic, &gone)));
+            self.awaiting = Awaiting::Unassign { gone, then: added };
+        }
+    }
+}
+
+fn named(topic: &Arc<str>, partitions: &BTreeSet<i32>) -> Vec<TopicPartition> {
+    partitions
+        .iter()
+        .map(|partition| TopicPartition::new(topic.clone(), *partition))
+        .collect()
+}
+
+impl World {
+    pub fn heartbeat(&mut self, pid: Pid) {
+        let Some(mut process) = self.processes.remove(&pid) else {
+            return;
+        };
+        let ms = if process.is_frozen(self.now) {
+            process.frozen_until - self.now
+        } else {
+            if process.member.subscribed {
+                self.beat(&mut process);
+            }
+            self.rng.between(20, 600)
+        };
+        self.processes.insert(pid, process);
+        self.after(ms, Happening::Heartbeat(pid));
+    }
+
+    fn beat(&mut self, process: &mut Process) {
+        let topic = process.core.config.commands_topic.clone();
+        let now = self.now;
+        let member = &mut process.member;
+        if member.id.is_empty() {
+            if !member.owned.is_empty() {
+                return member.expelled(&topic);
+            }
+            if member.awaiting == Awaiting::Nothing && process.draining_until.is_none() {
+                member.id = self.kafka.group.enter(now, &mut self.rng);
+                self.slots[process.slot].last_member = Some(member.id.clone());
+            }
+            return;
+        }
+        let answer = self.kafka.group.beat(&member.id, member.generation, now);
+        match (answer, &member.awaiting) {
+            (Beat::Unknown, _) => member.expelled(&topic),
+            (_, Awaiting::Assign(_) | Awaiting::Unassign { .. }) => {}
+            (Beat::Join, _) => {
+                member.rejoin = false;
+                self.kafka
+                    .group
+                    .join(&member.id, member.owned.clone(), now, &mut self.rng);
+            }
+            (Beat::Sync { generation, assigned }, _) => member.synced(generation, &assigned, &topic),
+            (Beat::Fine, _) if member.rejoin => {
+                member.rejoin = false;
+                self.kafka.group.prepare();
+                self.kafka
+                    .group
+                    .join(&member.id, member.owned.clone(), now, &mut self.rng);
+            }
+            (Beat::Fine, _) => {}
+        }
+    }
+}

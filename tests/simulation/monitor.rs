@@ -1,0 +1,73 @@
+//! What processes look at beside their records, as `src/monitor` does: numbers of partitions, and how far the group has come.
+
+use crate::world::{Happening, World};
+use chatroom_router::contract::TopicKind;
+use chatroom_router::domain::time::Instant;
+use chatroom_router::kafka::TopicPartition;
+use chatroom_router::protocol::Event;
+use std::sync::Arc;
+
+const PACE_MS: u64 = 500;
+
+/// The group's way to one moment: all inputs as of then, then all that was passed on by then.
+pub struct Watching {
+    since: Instant,
+    until: Vec<(TopicPartition, i64)>,
+    passed_on: bool,
+}
+
+impl World {
+    pub fn counts(&self) -> Event {
+        let count = |kind: &TopicKind| {
+            let topic: &Arc<str> = self.shared.topic(*kind);
+            (topic.clone(), self.kafka.counts.get(topic).copied().unwrap_or(0))
+        };
+        Event::InputCounts(TopicKind::INPUTS.iter().map(count).collect())
+    }
+
+    pub fn monitor(&mut self) {
+        self.after(PACE_MS, Happening::Monitor);
+        let Some(watching) = self.watching.take() else {
+            let until = TopicKind::INPUTS.iter().flat_map(|kind| self.ends(*kind)).collect();
+            self.watching = Some(Watching {
+                since: self.wall(),
+                until,
+                passed_on: false,
+            });
+            return;
+        };
+        if watching
+            .until
+            .iter()
+            .any(|(at, end)| self.kafka.group_offset(at) < *end)
+        {
+            self.watching = Some(watching);
+        } else if !watching.passed_on {
+            let until = self.ends(TopicKind::RouterCommands);
+            self.watching = Some(Watching {
+                until,
+                passed_on: true,
+                ..watching
+            });
+        } else {
+            self.tell_horizon(watching.since.plus(-self.setup.grace_ms));
+        }
+    }
+
+    fn tell_horizon(&mut self, horizon: Instant) {
+        self.horizons.push(horizon);
+        let pids: Vec<u32> = self.processes.keys().copied().collect();
+        for pid in pids {
+            let ms = self.latency();
+            self.after(ms, Happening::Mail(pid, Event::ClockHorizon(horizon)));
+        }
+    }
+
+    fn ends(&self, kind: TopicKind) -> Vec<(TopicPartition, i64)> {
+        let partitions = self.kafka.partitions_of(self.shared.topic(kind));
+        partitions
+            .into_iter()
+            .map(|at| (at.clone(), self.kafka.log(&at).high()))
+            .collect()
+    }
+}

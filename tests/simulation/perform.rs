@@ -1,0 +1,232 @@
+//! What becomes of each action of the protocol: against the models at once, later, or not at all.
+
+use crate::process::{Flow, Pid, Process};
+use crate::world::{Happening, World};
+use chatroom_router::contract::TopicKind;
+use chatroom_router::index::{Applied, Batch, Generation};
+use chatroom_router::kafka::TopicPartition;
+use chatroom_router::protocol::{Action, DueQuestion, Event, Life, Partition, Report};
+
+/// Settings that can't be read whole for so long are given up.
+const SETTINGS_MS: u64 = 15_000;
+
+impl Process {
+    /// Performs one action; gives back how long that takes. What blocks is put back, to be tried again.
+    pub fn perform(&mut self, action: Action, world: &mut World) -> u64 {
+        world.say(|| format!("[{}]   {}", self.pid, crate::trace::action(&action)));
+        match action {
+            Action::Assign(partitions) => {
+                self.member.assigned();
+                self.park(&partitions, world);
+            }
+            Action::Add(partitions) => {
+                if matches!(self.member.awaiting, crate::membership::Awaiting::Unassign { .. }) {
+                    // The client takes any assignment for the answer, so the adapter refuses.
+                    world.say(|| format!("[{}] could not add partitions", self.pid));
+                } else {
+                    self.park(&partitions, world);
+                }
+            }
+            Action::Unassign(partitions) => {
+                partitions.iter().for_each(|at| drop(self.flows.remove(at)));
+                self.member.unassigned(world.shared.topic(TopicKind::RouterCommands));
+            }
+            Action::Resume(at) => self.resume(&at, world),
+            Action::Pause(partitions) => self.flow(&partitions, true),
+            Action::Unpause(partitions) => self.flow(&partitions, false),
+            Action::Recover(life, question) => {
+                let ms = world.latency();
+                world.after(ms, Happening::Recovery(self.pid, life, question));
+            }
+            Action::Read { life, of, keys } => return self.read_index(life, &of, &keys, world),
+            Action::Apply { life, of, batch } => {
+                let ms = world.latency();
+                world.after(ms, Happening::Apply(self.pid, life, of, batch));
+            }
+            Action::FindDue(question) => {
+                world.oracle.may_sweep(self, question.life, &world.horizons);
+                let ms = world.latency();
+                world.after(ms, Happening::FindDue(self.pid, question));
+            }
+            Action::SweepForeign(_) => {}
+            Action::SyncSettings(number) => {
+                self.asking.waiting.push(number);
+                if !self.asking.busy {
+                    self.asking.busy = true;
+                    let ms = world.latency();
+                    world.after(ms, Happening::SettingsThread(self.pid));
+                }
+            }
+            Action::Transaction(step) => return self.transact(step, world),
+            Action::Fail(why) => panic!("[{}] the program ends, and nothing called for it: {why}", self.pid),
+            Action::Report(report) => self.reported(&report, world),
+        }
+        0
+    }
+
+    fn reported(&self, report: &Report, world: &mut World) {
+        if let Report::Stopped { partition, why } = report {
+            panic!(
+                "[{}] stopped partition {partition}, and nothing called for it: {why}",
+                self.pid
+            );
+        }
+        world.oracle.reported(report);
+    }
+
+    fn park(&mut self, partitions: &[TopicPartition], world: &World) {
+        for at in partitions {
+            let position = world.kafka.log(at).high();
+            let flow = Flow {
+                position,
+                paused: true,
+                told: None,
+            };
+            assert!(self.flows.insert(at.clone(), flow).is_none(), "{at} is assigned twice");
+        }
+    }
+
+    fn resume(&mut self, at: &[(TopicPartition, i64)], world: &mut World) {
+        let known = at.iter().all(|(at, _)| self.flows.contains_key(at));
+        if !known || world.flaky() {
+            let partition = at[0].0.partition;
+            return self.events.push_back(Event::Doubt(partition, "seek_failed"));
+        }
+        for (at, offset) in at {
+            let flow = Flow {
+                position: *offset,
+                paused: false,
+                told: None,
+            };
+            self.flows.insert(at.clone(), flow);
+        }
+    }
+
+    fn flow(&mut self, partitions: &[TopicPartition], paused: bool) {
+        for at in partitions {
+            if let Some(flow) = self.flows.get_mut(at) {
+                flow.paused = paused;
+            }
+        }
+    }
+
+    fn read_index(&mut self, life: Life, of: &Generation, keys: &[Vec<u8>], world: &mut World) -> u64 {
+        if world.index_is_down() || world.flaky() {
+            self.events.push_back(Event::Values(life, None));
+            return world.rng.between(1, 200);
+        }
+        let values = world.redis.read(life.partition, of, keys);
+        self.events.push_back(Event::Values(life, Some(values)));
+        world.rng.between(0, 3)
+    }
+}
+
+impl World {
+    pub fn index_is_down(&self) -> bool {
+        self.redis.down_until > self.now
+    }
+
+    /// Runs the script, and looks that the index isn't ahead of the log.
+    pub fn apply_now(&mut self, partition: Partition, of: &Generation, batch: &Batch) -> Applied {
+        let applied = self.redis.apply(partition, of, batch);
+        let changelog = TopicPartition::new(self.shared.topic(TopicKind::RouterChangelog).clone(), partition);
+        let high = self.kafka.log(&changelog).high();
+        if let Some(marker) = self.redis.marker(partition) {
+            assert!(
+                marker.offset <= high,
+                "the index of {changelog} stands at {}, the log at {high}",
+                marker.offset
+            );
+        }
+        applied
+    }
+
+    /// What the script came to, as the caller sees it. None: no reply, whatever was done.
+    pub fn apply_flaky(&mut self, partition: Partition, of: &Generation, batch: &Batch) -> Option<Applied> {
+        if self.index_is_down() {
+            return None;
+        }
+        if !self.flaky() {
+            return Some(self.apply_now(partition, of, batch));
+        }
+        match self.rng.below(5) {
+            0 => None,
+            1 => {
+                self.apply_now(partition, of, batch);
+                None
+            }
+            2 => {
+                let ms = self.rng.between(5, 20_000);
+                self.after(ms, Happening::LateApply(partition, *of, batch.clone()));
+                None
+            }
+            3 => {
+                let ms = self.rng.between(5, 20_000);
+                self.after(ms, Happening::LateApply(partition, *of, batch.clone()));
+                Some(self.apply_now(partition, of, batch))
+            }
+            _ => {
+                let changes = self.rng.place(batch.changes.len() + 1);
+                self.redis.apply_some(partition, of, batch, changes);
+                None
+            }
+        }
+    }
+
+    /// A script that was sent arrives even if its sender is dead by now.
+    pub fn apply(&mut self, pid: Pid, life: Life, of: Generation, batch: Batch) {
+        let applied = self.apply_flaky(life.partition, &of, &batch);
+        let ms = if applied.is_some() {
+            self.latency()
+        } else {
+            self.rng.between(50, 2_000)
+        };
+        self.after(ms, Happening::Mail(pid, Event::Applied(life, applied)));
+    }
+
+    pub fn find_due(&mut self, pid: Pid, question: &DueQuestion) {
+        let failed = self.index_is_down() || self.flaky();
+        let due = (!failed).then(|| self.redis.due_entries(question));
+        let ms = self.latency();
+        self.after(ms, Happening::Mail(pid, Event::Due(question.life, due)));
+    }
+
+    /// How far the accepted settings can be read.
+    pub fn settings_stable(&self) -> i64 {
+        let at = TopicPartition::new(self.shared.topic(TopicKind::RouterSettings).clone(), 0);
+        self.kafka.log(&at).stable()
+    }
+
+    /// All who asked before the round began are answered by it, in their order.
+    pub fn settings_thread(&mut self, pid: Pid) {
+        let at = TopicPartition::new(self.shared.topic(TopicKind::RouterSettings).clone(), 0);
+        let (high, stable) = (self.kafka.log(&at).high(), self.kafka.log(&at).stable());
+        let (now, failed) = (self.now, self.flaky());
+        let Some(process) = self.processes.get_mut(&pid) else {
+            return;
+        };
+        if process.is_frozen(now) {
+            let ms = process.frozen_until - now;
+            return self.after(ms, Happening::SettingsThread(pid));
+        }
+        let asking = &mut process.asking;
+        let (questions, target, until) = match asking.round.take() {
+            Some(round) => round,
+            None => (std::mem::take(&mut asking.waiting), high, now + SETTINGS_MS),
+        };
+        if stable < target && now < until && !failed {
+            asking.round = Some((questions, target, until));
+            return self.after(20, Happening::SettingsThread(pid));
+        }
+        asking.busy = !asking.waiting.is_empty();
+        let busy = asking.busy;
+        let table = (stable >= target && !failed).then(|| self.table(stable));
+        for number in questions {
+            self.mail(pid, Event::Settings(number, table.clone()));
+        }
+        if busy {
+            let ms = self.latency();
+            self.after(ms, Happening::SettingsThread(pid));
+        }
+    }
+}

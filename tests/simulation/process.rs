@@ -1,0 +1,391 @@
+//! One process with one worker: the loop of `src/worker`, with every call to the outside replaced by the models. It may be
+//! killed or frozen between any two of its actions.
+
+use crate::insight::{Fed, Insight};
+use crate::membership::Membership;
+use crate::rng::Rng;
+use crate::world::{Happening, World};
+use chatroom_router::index::Read;
+use chatroom_router::kafka::{NewRecord, Record, TimestampKind, TopicPartition};
+use chatroom_router::protocol::{Action, Core, Event, Partition, TransactionAnswer};
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+
+pub type Pid = u32;
+
+/// Things taken from the consumer at once.
+const DRAIN: u64 = 20;
+const DRAIN_MS: u64 = 10_000;
+
+/// An assigned partition, as the client reads it.
+pub struct Flow {
+    pub position: i64,
+    pub paused: bool,
+    /// The end was told at this position.
+    pub told: Option<i64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handle {
+    Absent,
+    Idle,
+    Open,
+}
+
+/// The transactional producer of the process, as its client library keeps it.
+pub struct Producer {
+    pub handle: Handle,
+    pub epoch: i32,
+    pub suspect: bool,
+    pub replace_at: Option<u64>,
+    pub records: Vec<NewRecord>,
+    pub offsets: BTreeMap<usize, i64>,
+    /// The coordinator knows of the transaction.
+    pub touched: bool,
+    /// An attempt of the step under way has been put off.
+    pub again: bool,
+    pub insight: Insight,
+}
+
+/// The thread that reads the settings.
+#[derive(Default)]
+pub struct Asking {
+    pub waiting: Vec<u64>,
+    pub busy: bool,
+    /// Questions of the round under way, the offset to reach, and until when.
+    pub round: Option<(Vec<u64>, i64, u64)>,
+}
+
+pub struct Process {
+    pub pid: Pid,
+    pub slot: usize,
+    pub core: Core,
+    pub actions: VecDeque<Action>,
+    /// Answers of the actions of one event.
+    pub events: VecDeque<Event>,
+    inbox: VecDeque<Event>,
+    pub mail: VecDeque<Event>,
+    pub flows: BTreeMap<TopicPartition, Flow>,
+    pub producer: Producer,
+    pub member: Membership,
+    pub asking: Asking,
+    pub frozen_until: u64,
+    pub draining_until: Option<u64>,
+    fed: BTreeMap<Partition, (u64, Vec<Rc<Fed>>)>,
+    phase: u8,
+    idle: bool,
+    partitions: i32,
+}
+
+impl Process {
+    pub fn new(pid: Pid, slot: usize, world: &mut World) -> Self {
+        let mut uuids: Rng = world.rng.fork();
+        let config = world.shared.protocol(&world.setup);
+        let core = Core::new(config, world.clocks(), Box::new(move || uuids.uuid()));
+        Self {
+            pid,
+            slot,
+            core,
+            actions: VecDeque::new(),
+            events: VecDeque::new(),
+            inbox: VecDeque::new(),
+            mail: VecDeque::new(),
+            flows: BTreeMap::new(),
+            producer: Producer {
+                handle: Handle::Absent,
+                epoch: 0,
+                suspect: false,
+                replace_at: Some(world.now),
+                records: Vec::new(),
+                offsets: BTreeMap::new(),
+                touched: false,
+                again: false,
+                insight: Insight::new(),
+            },
+            member: Membership::default(),
+            asking: Asking::default(),
+            frozen_until: 0,
+            draining_until: None,
+            fed: BTreeMap::new(),
+            phase: 0,
+            idle: false,
+            partitions: world.setup.partitions,
+        }
+    }
+
+    pub fn transactional_id(&self) -> String {
+        format!("slot-{}", self.slot)
+    }
+
+    /// Whether it stands still; nothing of it runs then.
+    pub fn is_frozen(&self, now: u64) -> bool {
+        self.frozen_until > now
+    }
+
+    fn handle(&mut self, event: Event, world: &World) {
+        world.say(|| format!("[{}] {}", self.pid, crate::trace::event(&event)));
+        let noted = self.note(&event, world);
+        let actions = self.core.handle(event, world.clocks());
+        self.actions.extend(actions);
+        if let Some((partition, epoch, fed)) = noted {
+            let held = self.fed.entry(partition).or_insert((epoch, Vec::new()));
+            if held.0 != epoch {
+                *held = (epoch, Vec::new());
+            }
+            held.1.extend(fed.into_iter().map(Rc::new));
+        }
+    }
+
+    /// What this event will add to the collected, if the core takes it.
+    fn note(&self, event: &Event, world: &World) -> Option<(Partition, u64, Vec<Fed>)> {
+        match event {
+            Event::Record(record) => {
+                let partition = record.at.partition.rem_euclid(self.partitions);
+                let task = self
+                    .core
+                    .tasks()
+                    .find(|task| task.life.partition == partition && !task.closing)?;
+                let expected = task.running()?.collected.get(&record.at.topic_partition())?;
+                let fed = Fed::Record {
+                    record: record.clone(),
+                    wall: world.wall(),
+                    settings_stable: world.settings_stable(),
+                };
+                (record.at.offset >= *expected).then(|| (partition, task.life.epoch, vec![fed]))
+            }
+            Event::Due(life, Some(Read::Found { value, .. })) => {
+                let task = self.core.tasks().find(|task| task.life == *life && !task.closing)?;
+                let horizon = task.running()?.sweep.searching?.horizon;
+                let fed = |value: &Vec<u8>| Fed::Sweep {
+                    value: value.clone(),
+                    horizon,
+                };
+                Some((life.partition, life.epoch, value.values.iter().map(fed).collect()))
+            }
+            _ => None,
+        }
+    }
+
+    /// What was collected and isn't committed, of each task, as of now.
+    pub fn insight(&mut self) -> Insight {
+        let mut insight = Insight::new();
+        for task in self.core.tasks() {
+            let Some(running) = task.running() else { continue };
+            let Some((epoch, fed)) = self.fed.get_mut(&task.life.partition) else {
+                continue;
+            };
+            if *epoch != task.life.epoch {
+                continue;
+            }
+            let done = |fed: &Rc<Fed>| match &**fed {
+                Fed::Record { record, .. } => running
+                    .positions
+                    .get(&record.at.topic_partition())
+                    .is_some_and(|next| record.at.offset < *next),
+                Fed::Sweep { .. } => false,
+            };
+            if let Some(last) = fed.iter().rposition(done) {
+                fed.drain(..=last);
+            }
+            insight.insert(task.life.partition, fed.clone());
+        }
+        insight
+    }
+
+    /// The next thing that the process does; gives back how long that takes.
+    fn turn(&mut self, world: &mut World) -> u64 {
+        if let Some(action) = self.actions.pop_front() {
+            return self.perform(action, world);
+        }
+        if let Some(event) = self.events.pop_front() {
+            self.handle(event, world);
+            return 0;
+        }
+        while let Some(event) = self.inbox.pop_front() {
+            self.handle(event, world);
+            if !self.actions.is_empty() {
+                return 0;
+            }
+        }
+        self.phase = (self.phase + 1) % 3;
+        match self.phase {
+            0 => {
+                self.open_producer(world);
+                self.idle = self.mail.is_empty();
+                self.inbox.append(&mut self.mail);
+                0
+            }
+            1 => {
+                self.poll(world);
+                self.idle &= self.inbox.is_empty();
+                0
+            }
+            _ => {
+                self.inbox.push_back(Event::Tick);
+                let waits = self.core.is_waiting() || self.core.is_recovering();
+                world.rng.between(1, if self.idle && !waits { 25 } else { 3 })
+            }
+        }
+    }
+
+    fn open_producer(&mut self, world: &mut World) {
+        if self.producer.replace_at.is_none_or(|at| at > world.now) {
+            return;
+        }
+        let id = self.transactional_id();
+        match world.kafka.coordinator.init(&id) {
+            Ok(epoch) if !world.flaky() => {
+                self.producer.handle = Handle::Idle;
+                self.producer.epoch = epoch;
+                self.producer.suspect = false;
+                self.producer.replace_at = None;
+                self.member.subscribed = true;
+                self.inbox.push_back(Event::Transaction(TransactionAnswer::Replaced));
+            }
+            answer => {
+                if let Err(Some(_)) = answer {
+                    world.decided(&id);
+                }
+                self.producer.replace_at = Some(world.now + world.rng.between(50, 500));
+            }
+        }
+    }
+
+    /// What the client has to hand out: a rebalance ends the turn, as in the adapter.
+    fn poll(&mut self, world: &mut World) {
+        let many = world.rng.between(1, DRAIN);
+        for _ in 0..many {
+            if self.member.told.front().is_some() && world.rng.chance(700) {
+                break;
+            }
+            let ready: Vec<&TopicPartition> = self
+                .flows
+                .iter()
+                .filter(|(_, flow)| !flow.paused)
+                .map(|(at, _)| at)
+                .collect();
+            if ready.is_empty() {
+                break;
+            }
+            let at = ready[world.rng.place(ready.len())].clone();
+            if let Some(event) = self.read(&at, world) {
+                self.inbox.push_back(event);
+            }
+        }
+        if let Some(rebalance) = self.member.told.pop_front() {
+            self.inbox.push_back(Event::Rebalance(rebalance));
+        }
+    }
+
+    fn read(&mut self, at: &TopicPartition, world: &World) -> Option<Event> {
+        use crate::kafka::log::Met;
+        let flow = self.flows.get_mut(at)?;
+        match world.kafka.log(at).read(flow.position, i64::MAX) {
+            Met::Record(offset, data) => {
+                flow.position = offset + 1;
+                Some(Event::Record(Record {
+                    at: at.at(offset),
+                    key: data.key.clone(),
+                    value: data.value.clone(),
+                    headers: data.headers.clone(),
+                    timestamp: Some(data.timestamp),
+                    timestamp_kind: TimestampKind::Create,
+                }))
+            }
+            Met::End(end) => {
+                flow.position = end;
+                let told = flow.told.replace(end);
+                (told != Some(end)).then(|| Event::EndReached(at.at(end)))
+            }
+        }
+    }
+}
+
+impl World {
+    pub fn turn(&mut self, pid: Pid) {
+        let Some(mut process) = self.processes.remove(&pid) else {
+            return;
+        };
+        if process.is_frozen(self.now) {
+            let ms = process.frozen_until - self.now;
+            self.processes.insert(pid, process);
+            return self.after(ms, Happening::Turn(pid));
+        }
+        if process
+            .draining_until
+            .is_some_and(|until| until <= self.now || process.is_done())
+        {
+            return self.leave(process);
+        }
+        let ms = process.turn(self);
+        if !self.healed && self.rng.chance(self.setup.flaky / 10) && !process.actions.is_empty() {
+            self.say(|| format!("[{pid}] is killed before {}", crate::trace::action(&process.actions[0])));
+            return self.buried(process.slot);
+        }
+        self.processes.insert(pid, process);
+        self.after(ms, Happening::Turn(pid));
+    }
+
+    pub fn mail(&mut self, pid: Pid, event: Event) {
+        if let Some(process) = self.processes.get_mut(&pid) {
+            process.mail.push_back(event);
+        }
+    }
+
+    /// A process starts in that slot.
+    pub fn start(&mut self, slot: usize) {
+        self.slots[slot].starting = false;
+        if self.slots[slot].runs.is_some() {
+            return;
+        }
+        let pid = self.oracle.next_pid();
+        let mut process = Process::new(pid, slot, self);
+        if self.setup.statics
+            && let Some(old) = self.slots[slot].last_member.take()
+            && let Some(id) = self.kafka.group.replace(&old, self.now)
+        {
+            process.member.id = id;
+        }
+        process.mail.push_back(self.counts());
+        self.say(|| format!("[{pid}] starts in slot {slot}"));
+        self.slots[slot].runs = Some(pid);
+        self.processes.insert(pid, process);
+        self.after(0, Happening::Turn(pid));
+        self.after(1, Happening::Heartbeat(pid));
+    }
+
+    /// It is gone without a word; another is started after a while.
+    pub fn buried(&mut self, slot: usize) {
+        self.slots[slot].runs = None;
+        if !self.slots[slot].starting {
+            self.slots[slot].starting = true;
+            let ms = if self.healed {
+                10
+            } else {
+                self.rng.pick(&[20, 500, 5_000, 40_000])
+            };
+            self.after(ms, Happening::Start(slot));
+        }
+    }
+
+    fn leave(&mut self, process: Process) {
+        self.say(|| format!("[{}] leaves", process.pid));
+        self.slots[process.slot].last_member = None;
+        self.kafka.group.leave(&process.member.id, &mut self.rng);
+        self.buried(process.slot);
+    }
+}
+
+impl Process {
+    fn is_done(&self) -> bool {
+        let quiet = self.actions.is_empty() && self.events.is_empty();
+        quiet && self.core.is_drained() && self.producer.handle != Handle::Open
+    }
+
+    pub fn drain(&mut self, now: u64) {
+        if self.draining_until.is_none() {
+            self.draining_until = Some(now + DRAIN_MS);
+            self.mail.push_back(Event::Drain);
+        }
+    }
+}

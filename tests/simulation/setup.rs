@@ -1,0 +1,115 @@
+//! What a seed decides before anything runs: sizes, pace and how much goes wrong. And what a process is configured with.
+
+use crate::rng::Rng;
+use chatroom_router::app;
+use chatroom_router::config::{self, Environment};
+use chatroom_router::contract::TopicKind;
+use chatroom_router::judging::Facts;
+use chatroom_router::protocol::core::Config;
+use chatroom_router::state::progress::Expected;
+use std::path::Path;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// 2026-01-01.
+pub const BEGINNING_MS: i64 = 1_767_225_600_000;
+
+pub struct Setup {
+    pub partitions: i32,
+    pub inputs: [i32; 4],
+    pub slots: usize,
+    pub records: usize,
+    /// Between two records of the inputs.
+    pub pace_ms: u64,
+    pub max_records: usize,
+    pub linger_ms: u64,
+    pub overlay_max_bytes: usize,
+    /// All or nothing: what a bounded cache evicts depends on hashes, which differ from run to run.
+    pub cache_entries: usize,
+    pub grace_ms: i64,
+    /// Between two faults from outside.
+    pub trouble_ms: u64,
+    /// Of a thousand calls, those that go wrong.
+    pub flaky: u64,
+    pub statics: bool,
+}
+
+impl Setup {
+    pub fn new(rng: &mut Rng) -> Self {
+        Self {
+            partitions: rng.pick(&[1, 2, 2, 4]),
+            inputs: std::array::from_fn(|_| rng.between(1, 4) as i32),
+            slots: rng.between(1, 3) as usize,
+            records: rng.between(40, 160) as usize,
+            pace_ms: rng.pick(&[20, 60, 200]),
+            max_records: rng.pick(&[2, 5, 20, 100]),
+            linger_ms: rng.pick(&[0, 5, 50]),
+            overlay_max_bytes: rng.pick(&[2_000, 50_000, 10_000_000]),
+            cache_entries: rng.pick(&[0, 100_000]),
+            grace_ms: rng.pick(&[500, 5_000]),
+            trouble_ms: rng.pick(&[150, 600, 2_000]),
+            flaky: rng.pick(&[0, 5, 20, 60]),
+            statics: rng.chance(300),
+        }
+    }
+}
+
+/// No variable is set, no file is there.
+struct Nothing {
+    partitions: i32,
+}
+
+impl Environment for Nothing {
+    fn variables(&self) -> Vec<(String, String)> {
+        let name = "CHATROOM_ROUTER_TOPICS__PARTITIONS".to_owned();
+        vec![(name, self.partitions.to_string())]
+    }
+
+    fn read(&self, _: &Path) -> std::io::Result<String> {
+        Err(std::io::ErrorKind::NotFound.into())
+    }
+
+    fn cores(&self) -> usize {
+        1
+    }
+}
+
+/// What all processes and the checks share.
+#[derive(Clone)]
+pub struct Shared {
+    pub config: Arc<config::Config>,
+    pub expected: Expected,
+}
+
+impl Shared {
+    pub fn new(partitions: i32) -> Self {
+        let loaded = config::load(&Nothing { partitions }, None);
+        let config = Arc::new(loaded.unwrap_or_else(|faults| panic!("the defaults: {faults}")).config);
+        let expected = app::expected(&config).unwrap_or_else(|failure| panic!("{failure}"));
+        Self { config, expected }
+    }
+
+    pub fn topic(&self, kind: TopicKind) -> &Arc<str> {
+        self.config.topics.name(kind)
+    }
+
+    pub fn facts(&self, partition: i32, incarnation: Uuid) -> Facts {
+        app::facts(&self.config, self.expected)(partition, incarnation)
+    }
+
+    pub fn protocol(&self, setup: &Setup) -> Config {
+        Config {
+            commands_topic: self.topic(TopicKind::RouterCommands).clone(),
+            changelog_topic: self.topic(TopicKind::RouterChangelog).clone(),
+            max_records: setup.max_records,
+            max_bytes: 1_000_000,
+            linger_ms: setup.linger_ms,
+            overlay_max_bytes: setup.overlay_max_bytes,
+            cache_entries: setup.cache_entries,
+            grace_ms: setup.grace_ms,
+            close_ms: 5_000,
+            facts: Box::new(app::facts(&self.config, self.expected)),
+            expected: self.expected,
+        }
+    }
+}

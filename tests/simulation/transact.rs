@@ -1,0 +1,228 @@
+//! The steps of a transaction as the adapter performs them: what blocks is tried again, what is unclear replaces the
+//! producer, and a request may outlive the call that made it.
+
+use crate::kafka::Producer as Asker;
+use crate::kafka::coordinator::Refusal;
+use crate::process::{Handle, Process};
+use crate::workload::POISON;
+use crate::world::{Happening, World};
+use chatroom_router::contract::TopicKind;
+use chatroom_router::kafka::{NewRecord, TopicPartition};
+use chatroom_router::protocol::{Action, Event, TransactionAnswer, TransactionStep};
+use std::collections::BTreeMap;
+
+/// What brokers say of a record that they won't take.
+pub const REFUSED: &str = "the broker refuses this record";
+
+impl Process {
+    /// Makes one step; gives back how long it takes.
+    pub fn transact(&mut self, step: TransactionStep, world: &mut World) -> u64 {
+        match step {
+            TransactionStep::Begin => {
+                let answer = self.begin();
+                self.tell(answer)
+            }
+            TransactionStep::Produce(records) => {
+                self.producer.records = records;
+                self.producer.offsets = BTreeMap::new();
+                self.tell(TransactionAnswer::Produced)
+            }
+            TransactionStep::Flush => self.flush(world),
+            TransactionStep::SendOffsets(offsets) => self.send_offsets(offsets, world),
+            TransactionStep::Commit => self.end(true, world),
+            TransactionStep::Abort => self.end(false, world),
+            TransactionStep::ReplaceProducer => {
+                self.producer.handle = Handle::Absent;
+                self.producer.replace_at = Some(world.now);
+                0
+            }
+        }
+    }
+
+    fn tell(&mut self, answer: TransactionAnswer) -> u64 {
+        if matches!(answer, TransactionAnswer::ProducerLost(_)) {
+            self.producer.handle = Handle::Absent;
+        }
+        self.events.push_back(Event::Transaction(answer));
+        0
+    }
+
+    fn again(&mut self, step: TransactionStep, ms: u64) -> u64 {
+        self.actions.push_front(Action::Transaction(step));
+        ms
+    }
+
+    fn begin(&mut self) -> TransactionAnswer {
+        match self.producer.handle {
+            Handle::Idle if self.producer.suspect => {
+                self.producer.handle = Handle::Absent;
+                TransactionAnswer::NotBegun
+            }
+            Handle::Idle => {
+                self.producer.handle = Handle::Open;
+                self.producer.touched = false;
+                self.producer.insight = self.insight();
+                TransactionAnswer::Begun
+            }
+            Handle::Absent | Handle::Open => lost("no producer is idle"),
+        }
+    }
+
+    /// A few records at a time, so that whatever happens may happen between them.
+    fn flush(&mut self, world: &mut World) -> u64 {
+        if self.producer.handle != Handle::Open {
+            return self.tell(lost("no transaction is open"));
+        }
+        let many = world.rng.between(1, 12);
+        for _ in 0..many {
+            let place = self.producer.offsets.len();
+            let Some(record) = self.producer.records.get(place) else {
+                break;
+            };
+            if is_poison(record, world) {
+                self.producer.suspect = true;
+                return match world.rng.chance(500) {
+                    true => self.tell(TransactionAnswer::RecordRefused {
+                        place,
+                        sentence: REFUSED.to_owned(),
+                    }),
+                    false => self.tell(TransactionAnswer::SomeRefused(REFUSED.to_owned())),
+                };
+            }
+            let (id, now) = (self.transactional_id(), (world.now, world.wall().0));
+            let asker = Asker {
+                id: &id,
+                epoch: self.producer.epoch,
+                insight: &self.producer.insight,
+            };
+            match world.kafka.produce(&asker, record, now) {
+                Ok(offset) => {
+                    self.producer.touched = true;
+                    self.producer.offsets.insert(place, offset);
+                }
+                Err(Refusal::Busy) => return self.again(TransactionStep::Flush, 20),
+                Err(refusal) => return self.tell(lost(&format!("producing: {refusal:?}"))),
+            }
+        }
+        if world.flaky() {
+            return self.tell(TransactionAnswer::MustAbort(
+                "a record was not delivered in time".to_owned(),
+            ));
+        }
+        if self.producer.offsets.len() < self.producer.records.len() {
+            return self.again(TransactionStep::Flush, world.rng.between(0, 3));
+        }
+        let offsets = self.producer.offsets.clone();
+        self.tell(TransactionAnswer::Flushed(offsets));
+        world.rng.between(0, 3)
+    }
+
+    fn send_offsets(&mut self, offsets: Vec<(TopicPartition, i64)>, world: &mut World) -> u64 {
+        if self.producer.handle != Handle::Open {
+            return self.tell(lost("no transaction is open"));
+        }
+        if self.member.id.is_empty() || self.member.generation < 0 {
+            return self.tell(TransactionAnswer::MustAbort(
+                "the consumer is no member of its group".to_owned(),
+            ));
+        }
+        if world.flaky() {
+            return self.tell(TransactionAnswer::MustAbort("the offsets were not taken".to_owned()));
+        }
+        let id = self.transactional_id();
+        let asker = Asker {
+            id: &id,
+            epoch: self.producer.epoch,
+            insight: &self.producer.insight,
+        };
+        let member = (self.member.id.as_str(), self.member.generation);
+        let sent = world.kafka.send_offsets(&asker, member, &offsets, world.now);
+        match sent {
+            Err(Refusal::Busy) => return self.again(TransactionStep::SendOffsets(offsets), 20),
+            Err(Refusal::Fenced | Refusal::Invalid) => return self.tell(lost("sending offsets: fenced")),
+            Ok(()) | Err(Refusal::Group) => self.producer.touched = true,
+        }
+        self.tell(match sent {
+            Ok(()) => TransactionAnswer::OffsetsSent,
+            Err(_) => TransactionAnswer::MustAbort("fenced by the group".to_owned()),
+        });
+        world.rng.between(0, 3)
+    }
+
+    fn end(&mut self, commit: bool, world: &mut World) -> u64 {
+        if self.producer.handle != Handle::Open {
+            return self.tell(lost("no transaction is open"));
+        }
+        let fate = if world.flaky() { world.rng.below(6) } else { 9 };
+        let (id, epoch) = (self.transactional_id(), self.producer.epoch);
+        let late = Happening::LateEnd(id.clone(), epoch, commit);
+        match fate {
+            // Never sent, or on its way for long.
+            0 => return self.tell(lost("the outcome is unknown")),
+            1 => {
+                let ms = world.rng.between(1, 20_000);
+                world.after(ms, late);
+                return self.tell(lost("the outcome is unknown"));
+            }
+            2 if commit => {
+                return self.tell(TransactionAnswer::MustAbort(
+                    "it can't be committed any more".to_owned(),
+                ));
+            }
+            // Slow: asked again, and both requests arrive.
+            3 => {
+                self.producer.suspect = true;
+                let ms = world.rng.between(1, 20_000);
+                world.after(ms, late);
+            }
+            4 if !self.producer.again => {
+                self.producer.again = true;
+                self.producer.suspect = true;
+                let step = if commit {
+                    TransactionStep::Commit
+                } else {
+                    TransactionStep::Abort
+                };
+                return self.again(step, world.rng.between(10, 14_000));
+            }
+            _ => {}
+        }
+        self.producer.again = false;
+        let ended = if self.producer.touched {
+            world.kafka.coordinator.end(&id, epoch, commit)
+        } else {
+            Ok(None)
+        };
+        match ended {
+            Ok(Some(_)) => world.decided(&id),
+            Ok(None) => {}
+            Err(refusal) => return self.tell(lost(&format!("ending: {refusal:?}"))),
+        }
+        if fate == 5 {
+            return self.tell(lost("the outcome is unknown"));
+        }
+        self.producer.handle = Handle::Idle;
+        self.tell(if commit {
+            TransactionAnswer::Committed
+        } else {
+            TransactionAnswer::Aborted
+        });
+        world.rng.between(0, 3)
+    }
+}
+
+fn lost(why: &str) -> TransactionAnswer {
+    TransactionAnswer::ProducerLost(why.to_owned())
+}
+
+/// Brokers take no output that holds this text. Dead letters, which hold it too, they take.
+pub fn is_poison(record: &NewRecord, world: &World) -> bool {
+    let topics = [
+        TopicKind::RoutedMessages,
+        TopicKind::UnroutedMessages,
+        TopicKind::OutboundMessages,
+    ];
+    let ours = topics.iter().any(|kind| *world.shared.topic(*kind) == record.topic);
+    let value = record.value.as_deref().unwrap_or_default();
+    ours && value.windows(POISON.len()).any(|part| part == POISON.as_bytes())
+}

@@ -1,0 +1,262 @@
+//! Everything that exists in one simulated run, and what happens next: a queue of happenings by virtual time. No thread, no
+//! clock; the same seed gives the same run.
+
+use crate::index::Redis;
+use crate::kafka::Kafka;
+use crate::kafka::coordinator::Place;
+use crate::kafka::log::TxnNo;
+use crate::oracle::Oracle;
+use crate::process::{Pid, Process};
+use crate::rng::Rng;
+use crate::setup::{BEGINNING_MS, Setup, Shared};
+use crate::workload::Workload;
+use chatroom_router::contract::{TopicKind, settings_table};
+use chatroom_router::domain::time::Instant;
+use chatroom_router::index::{Batch, Generation};
+use chatroom_router::judging::SettingsTable;
+use chatroom_router::kafka::TopicPartition;
+use chatroom_router::protocol::{DueQuestion, Event, Life, Now, Partition, RecoveryQuestion};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::sync::Arc;
+
+pub enum Happening {
+    /// A process does the next thing.
+    Turn(Pid),
+    /// Its client's own thread talks to the group.
+    Heartbeat(Pid),
+    /// A question of recovery is asked and answered.
+    Recovery(Pid, Life, RecoveryQuestion),
+    Mail(Pid, Event),
+    /// A script reaches the index; `pid` waits for its reply.
+    Apply(Pid, Life, Generation, Batch),
+    /// One for whose reply nobody waits any more.
+    LateApply(Partition, Generation, Batch),
+    FindDue(Pid, DueQuestion),
+    SettingsThread(Pid),
+    /// A marker lands.
+    Land(String, TxnNo, Place),
+    /// A request to end a transaction that was slow on its way.
+    LateEnd(String, i32, bool),
+    /// The end of a transaction of one of those who write our inputs.
+    ForeignEnd(TopicPartition, TxnNo, bool),
+    /// Brokers look at their deadlines.
+    Expire,
+    Workload,
+    Fault,
+    Monitor,
+    Look,
+    Start(usize),
+}
+
+/// Where a process may run: its transactional id, and its instance id.
+#[derive(Default)]
+pub struct Station {
+    pub runs: Option<Pid>,
+    pub starting: bool,
+    pub last_member: Option<String>,
+}
+
+pub struct World {
+    pub rng: Rng,
+    pub setup: Setup,
+    pub shared: Shared,
+    pub now: u64,
+    /// Between the steady clock and that on the wall.
+    pub wall_ahead: i64,
+    pub kafka: Kafka,
+    pub redis: Redis,
+    pub processes: BTreeMap<Pid, Process>,
+    pub slots: Vec<Station>,
+    pub oracle: Oracle,
+    pub workload: Workload,
+    /// Nothing goes wrong any more.
+    pub healed: bool,
+    pub faults: u64,
+    pub horizons: Vec<Instant>,
+    pub watching: Option<crate::monitor::Watching>,
+    pub trace: bool,
+    queue: BinaryHeap<Reverse<(u64, u64)>>,
+    happenings: BTreeMap<u64, Happening>,
+    scheduled: u64,
+    tables: BTreeMap<i64, Arc<SettingsTable>>,
+}
+
+impl World {
+    pub fn new(seed: u64) -> Self {
+        let mut rng = Rng::new(seed);
+        let setup = Setup::new(&mut rng);
+        let shared = Shared::new(setup.partitions);
+        let mut kafka = Kafka::new(setup.partitions);
+        for kind in TopicKind::ALL {
+            let input = TopicKind::INPUTS.iter().position(|input| *input == kind);
+            let count = match (kind, input) {
+                (TopicKind::RouterCommands | TopicKind::RouterChangelog, _) => setup.partitions,
+                (TopicKind::RouterSettings, _) => 1,
+                (_, Some(input)) => setup.inputs[input],
+                (_, None) => 2,
+            };
+            kafka.create(shared.topic(kind), count);
+        }
+        let workload = Workload::new(&mut rng, &setup);
+        let slots = (0..setup.slots).map(|_| Station::default()).collect();
+        Self {
+            oracle: Oracle::new(shared.clone(), setup.grace_ms),
+            setup,
+            shared,
+            now: 0,
+            wall_ahead: BEGINNING_MS,
+            kafka,
+            redis: Redis::default(),
+            processes: BTreeMap::new(),
+            slots,
+            workload,
+            healed: false,
+            faults: 0,
+            horizons: Vec::new(),
+            watching: None,
+            trace: std::env::var_os("SIM_TRACE").is_some(),
+            queue: BinaryHeap::new(),
+            happenings: BTreeMap::new(),
+            scheduled: 0,
+            tables: BTreeMap::new(),
+            rng,
+        }
+    }
+
+    pub fn wall(&self) -> Instant {
+        Instant(self.now as i64 + self.wall_ahead)
+    }
+
+    pub fn clocks(&self) -> Now {
+        Now {
+            wall: self.wall(),
+            steady_ms: self.now,
+        }
+    }
+
+    pub fn after(&mut self, ms: u64, happening: Happening) {
+        self.scheduled += 1;
+        self.queue.push(Reverse((self.now + ms, self.scheduled)));
+        self.happenings.insert(self.scheduled, happening);
+    }
+
+    /// A call that may go wrong, did.
+    pub fn flaky(&mut self) -> bool {
+        !self.healed && self.rng.chance(self.setup.flaky)
+    }
+
+    /// The time that a message takes: short, and sometimes not.
+    pub fn latency(&mut self) -> u64 {
+        match self.rng.below(100) {
+            0..90 => self.rng.between(1, 5),
+            90..99 => self.rng.between(5, 60),
+            _ if self.healed => self.rng.between(5, 60),
+            _ => self.rng.between(60, 3_000),
+        }
+    }
+
+    /// Lets the next thing happen. False: nothing is left.
+    pub fn step(&mut self) -> bool {
+        let Some(Reverse((at, number))) = self.queue.pop() else {
+            return false;
+        };
+        self.now = at;
+        if let Some(happening) = self.happenings.remove(&number) {
+            self.happen(happening);
+        }
+        true
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Turn(pid) => self.turn(pid),
+            Happening::Heartbeat(pid) => self.heartbeat(pid),
+            Happening::Recovery(pid, life, question) => self.recovery(pid, life, question),
+            Happening::Mail(pid, event) => self.mail(pid, event),
+            Happening::Apply(pid, life, of, batch) => self.apply(pid, life, of, batch),
+            Happening::LateApply(partition, of, batch) => {
+                self.apply_now(partition, &of, &batch);
+            }
+            Happening::FindDue(pid, question) => self.find_due(pid, &question),
+            Happening::SettingsThread(pid) => self.settings_thread(pid),
+            Happening::Land(id, no, place) => {
+                if self.kafka.coordinator.current(&id).is_some_and(|txn| txn.no == no) {
+                    self.kafka.land(&id, &place);
+                }
+            }
+            Happening::LateEnd(id, epoch, commit) => {
+                if let Ok(Some(_)) = self.kafka.coordinator.end(&id, epoch, commit) {
+                    self.say(|| format!("a late request ends a transaction of {id}: commit {commit}"));
+                    self.decided(&id);
+                }
+            }
+            Happening::ForeignEnd(at, no, commit) => self.kafka.log_mut(&at).land(no, commit),
+            Happening::Expire => self.expire(),
+            Happening::Workload => self.produce_input(),
+            Happening::Fault => self.fault(),
+            Happening::Monitor => self.monitor(),
+            Happening::Look => self.look(),
+            Happening::Start(slot) => self.start(slot),
+        }
+    }
+
+    /// A transaction of that id was just decided: the checks look at it, and its markers go out.
+    pub fn decided(&mut self, id: &str) {
+        let txn = self
+            .kafka
+            .coordinator
+            .current(id)
+            .unwrap_or_else(|| panic!("{id} decided nothing"));
+        let no = txn.no;
+        if self.kafka.coordinator.outcome(no) == Some(true) {
+            let next = self.oracle.settings_named_by(txn);
+            let table = self.table(next);
+            let txn = self
+                .kafka
+                .coordinator
+                .current(id)
+                .unwrap_or_else(|| panic!("{id} decided nothing"));
+            self.oracle.committed(&self.kafka, txn, &table);
+        }
+        for place in self.kafka.coordinator.landing(id) {
+            let ms = self.latency();
+            self.after(ms, Happening::Land(id.to_owned(), no, place));
+        }
+    }
+
+    fn expire(&mut self) {
+        let before = self.now.saturating_sub(crate::kafka::TRANSACTION_MS);
+        for (id, _) in self.kafka.coordinator.expire(before) {
+            self.say(|| format!("the transaction of {id} timed out"));
+            self.decided(&id);
+        }
+        let now = self.now;
+        self.kafka.group.expire(now, &mut self.rng);
+        self.after(500, Happening::Expire);
+    }
+
+    /// The accepted settings below that offset.
+    pub fn table(&mut self, next: i64) -> Arc<SettingsTable> {
+        if let Some(table) = self.tables.get(&next) {
+            return table.clone();
+        }
+        let at = TopicPartition::new(self.shared.topic(TopicKind::RouterSettings).clone(), 0);
+        let mut table = SettingsTable::default();
+        for (offset, data) in self.kafka.history(&at).filter(|(offset, _)| *offset < next) {
+            let value = data.value.as_deref().unwrap_or_default();
+            let (org, settings) = settings_table::read(value, offset, Instant(data.timestamp)).expect("we wrote it");
+            table.put(org, settings);
+        }
+        table.reach(next);
+        let table = Arc::new(table);
+        self.tables.insert(next, table.clone());
+        table
+    }
+
+    pub fn say(&self, what: impl FnOnce() -> String) {
+        if self.trace {
+            eprintln!("{:>8} {}", self.now, what());
+        }
+    }
+}
