@@ -59,7 +59,7 @@ fn measure(arguments: &[String]) -> Outcome<()> {
             redis_url: &redis_url,
             prefix: &prefix,
         };
-        let measured = run.measure();
+        let measured = run.measure().inspect_err(|error| eprintln!("throughput: {error}"));
         run.clean_up();
         rounds.push(measured?);
     }

@@ -61,18 +61,20 @@ impl Program {
         })
     }
 
-    /// Waits until so much is done; returns how much really is.
+    /// Waits until so much is done; returns how much really is. A look that fails is no news: it is taken again.
     pub fn wait(&mut self, until: Instant, done: &dyn Fn() -> Outcome<u64>, wanted: u64) -> Outcome<u64> {
         loop {
-            let now = done()?;
-            if now >= wanted {
+            let now = done();
+            if let Ok(now) = now
+                && now >= wanted
+            {
                 return Ok(now);
             }
             if let Some(status) = self.child.try_wait()? {
                 return Err(format!("{} ended ({status}): see {}", self.name, self.log).into());
             }
             if Instant::now() > until {
-                return Err(format!("{} had done {now} of {wanted} in time: see {}", self.name, self.log).into());
+                return Err(format!("{}: {now:?} of {wanted} in time: see {}", self.name, self.log).into());
             }
             std::thread::sleep(LOOK_AGAIN);
         }

@@ -129,7 +129,7 @@ impl Round<'_> {
         let mut redis = redis::Client::open(self.redis_url)?.get_connection()?;
         let pattern = format!("{{{}*", self.prefix);
         let keys: Vec<String> = redis::cmd("SCAN")
-            .arg(0)
+            .cursor_arg(0)
             .arg("MATCH")
             .arg(pattern)
             .arg("COUNT")

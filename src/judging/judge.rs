@@ -214,13 +214,13 @@ fn too_large(judgement: &Judgement, facts: &Facts) -> Option<String> {
 }
 
 fn too_long(record: &NewRecord, facts: &Facts) -> bool {
-    let length = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
+    let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
     let headers: usize = record
         .headers
         .iter()
-        .map(|(name, value)| name.len() + length(value))
+        .map(|(name, value)| name.len() + length(value.as_deref()))
         .sum();
-    length(&record.key) + length(&record.value) + headers > facts.largest_record
+    length(record.key.as_deref()) + length(record.value.as_deref()) + headers > facts.largest_record
 }
 
 /// A dead letter that would itself be refused goes without the record's own headers and all but the first of its value.
@@ -230,9 +230,7 @@ fn shortened(mut letter: NewRecord) -> NewRecord {
     if let Some(value) = &mut letter.value {
         value.truncate(KEPT);
     }
-    letter
-        .headers
-        .push(("dlq_truncated".to_owned(), Some(b"true".to_vec())));
+    letter.headers.push(("dlq_truncated".into(), Some(b"true"[..].into())));
     letter
 }
 
@@ -333,17 +331,12 @@ impl<'a> Out<'a> {
     }
 
     fn push(&mut self, record: OutRecord, partition: Option<i32>) {
-        let text = |bytes: std::borrow::Cow<'static, [u8]>| bytes.into_owned();
         self.records.push(NewRecord {
             topic: self.facts.topics.name(record.topic).clone(),
             partition: partition.or_else(|| (record.topic == TopicKind::RouterSettings).then_some(0)),
             key: record.key,
             value: record.value,
-            headers: record
-                .headers
-                .into_iter()
-                .map(|(name, value)| (name.into_owned(), value.map(text)))
-                .collect(),
+            headers: record.headers,
             timestamp: None,
         });
     }

@@ -10,7 +10,7 @@ use rdkafka::message::{DeliveryResult, Header as NativeHeader, Message, OwnedHea
 use rdkafka::producer::{NoCustomPartitioner, ProducerContext};
 
 use super::txn_error::TxnError;
-use super::{ClientError, Header, consumer};
+use super::{ClientError, NewHeader, consumer};
 
 /// Where a record went. Certain once its transaction is committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,7 +131,7 @@ impl ProducerContext<NoCustomPartitioner> for Reports {
     }
 }
 
-pub(super) fn owned_headers(headers: &[Header]) -> Option<OwnedHeaders> {
+pub(super) fn owned_headers(headers: &[NewHeader]) -> Option<OwnedHeaders> {
     let empty = OwnedHeaders::new_with_capacity(headers.len());
     (!headers.is_empty()).then(|| {
         headers.iter().fold(empty, |built, (key, value)| {

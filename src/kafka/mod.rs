@@ -13,6 +13,7 @@
 //! - [`mock`]: a cluster inside this process, for `demo` and for client error paths. Proves nothing about exactly-once.
 //! - `native`: the few calls that the library's safe face lacks; the only `unsafe` code.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -98,6 +99,9 @@ impl fmt::Display for Position {
 /// A header. Kafka tells an absent value (`None`) from an empty one.
 pub type Header = (String, Option<Vec<u8>>);
 
+/// A header of a record to produce. Most of ours are the same in every record, and take nothing.
+pub type NewHeader = (Cow<'static, str>, Option<Cow<'static, [u8]>>);
+
 /// Who set a record's timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimestampKind {
@@ -126,7 +130,7 @@ pub struct NewRecord {
     pub partition: Option<i32>,
     pub key: Option<Vec<u8>>,
     pub value: Option<Vec<u8>>,
-    pub headers: Vec<Header>,
+    pub headers: Vec<NewHeader>,
     /// Milliseconds since 1970; `None` lets the client take the time of the call.
     pub timestamp: Option<i64>,
 }

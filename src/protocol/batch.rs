@@ -135,6 +135,7 @@ impl Batch {
             return Fold::Needs(BTreeMap::new());
         };
         let mut folded = Folded::default();
+        let mut needs: BTreeMap<Partition, Vec<Key>> = BTreeMap::new();
         self.parts.values_mut().for_each(|part| part.begin(tasks));
         for place in 0..self.items.len() {
             let life = self.items[place].life();
@@ -161,34 +162,16 @@ impl Batch {
             };
             match judged {
                 Ok(judged) => part.take(judged, (place, &self.items[place]), &mut folded),
-                Err(needs) => return Fold::Needs(self.probe(place, needs.0, tasks, &settings)),
+                // Goes on without it: what the others write shows what those after them need. All of it is folded again.
+                Err(lacking) => needs.entry(life.partition).or_default().extend(lacking.0),
             }
+        }
+        if !needs.is_empty() {
+            self.parts.values_mut().for_each(|part| part.set.start_over());
+            return Fold::Needs(needs);
         }
         self.close(&mut folded, tasks, &settings);
         Fold::Whole(Box::new(folded))
-    }
-
-    /// Judging is pure, so the rest of the batch is judged for its needs alone: one more read serves them all.
-    fn probe(
-        &self,
-        from: usize,
-        needs: Vec<Key>,
-        tasks: &BTreeMap<Partition, Task>,
-        settings: &SettingsTable,
-    ) -> BTreeMap<Partition, Vec<Key>> {
-        let mut all = BTreeMap::from([(self.items[from].life().partition, needs)]);
-        for item in &self.items[from + 1..] {
-            let partition = item.life().partition;
-            let running = tasks.get(&partition).and_then(Task::running);
-            let (Some(prepared), Some(running), Some(part)) = (item.prepared(), running, self.parts.get(&partition))
-            else {
-                continue;
-            };
-            if let Err(needs) = judging::judge(prepared, &running.facts, &part.set, settings) {
-                all.entry(partition).or_insert_with(Vec::new).extend(needs.0);
-            }
-        }
-        all
     }
 
     /// The changelog's records and the progress record of each task that the batch moved.

@@ -131,7 +131,7 @@ impl Stage {
             partition: None,
             key: Some(made.key.clone().into_bytes()),
             value: Some(made.value.clone()),
-            headers: vec![("traceparent".to_owned(), Some(parent.into_bytes()))],
+            headers: vec![("traceparent".into(), Some(parent.into_bytes().into()))],
             timestamp: None,
         }
     }
