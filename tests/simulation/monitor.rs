@@ -1,4 +1,4 @@
-//! What processes look at beside their records, as `src/monitor` does: numbers of partitions, and how far the group has come.
+//! What processes look at beside their records, as `src/monitor.rs` does: numbers of partitions, and how far the group has come.
 
 use crate::sabotage::Sabotage;
 use crate::world::{Happening, World};

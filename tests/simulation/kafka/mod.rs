@@ -88,7 +88,11 @@ impl Kafka {
         let data = Data {
             key: record.key.clone(),
             value: record.value.clone(),
-            headers: record.headers.clone(),
+            headers: record
+                .headers
+                .iter()
+                .map(|(name, value)| (name.to_string(), value.clone().map(std::borrow::Cow::into_owned)))
+                .collect(),
             timestamp: record.timestamp.unwrap_or(now.1),
         };
         let log = self.logs.get_mut(&at).unwrap_or_else(|| panic!("there is no {at}"));
