@@ -29,6 +29,8 @@ pub struct Recovering {
     pub(super) replayed: u64,
     pub(super) asked: RecoveryQuestion,
     pub(super) retry: Retry,
+    /// Why the partition would have stopped, when it was looked at before.
+    contradiction: Option<String>,
 }
 
 /// What an answer leads to.
@@ -67,7 +69,21 @@ impl Recovering {
             replayed: 0,
             asked,
             retry: Retry::default(),
+            contradiction: None,
         }
+    }
+
+    /// Things found at different times may contradict each other because another owner wrote in between: a process that was
+    /// frozen and doesn't know yet what it lost. So all is looked at anew, after a while, and only what is found twice is
+    /// said. True: it was.
+    pub(super) fn is_found_twice(&mut self, why: &str, inputs: &[TopicPartition], steady_ms: u64) -> bool {
+        if self.contradiction.as_deref() == Some(why) {
+            return true;
+        }
+        self.contradiction = Some(why.to_owned());
+        self.asked = RecoveryQuestion::Committed(inputs.to_vec());
+        self.retry.failed(steady_ms);
+        false
     }
 
     pub(super) fn answered(

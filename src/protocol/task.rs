@@ -112,6 +112,12 @@ impl Task {
                 actions.push(Action::Recover(self.life, question));
             }
             Next::Wait => {}
+            Next::Stop(why) if !recovering.is_found_twice(&why, &inputs, around.steady_ms) => {
+                actions.push(Action::Report(Report::Unavailable {
+                    partition: self.life.partition,
+                    what: why,
+                }));
+            }
             Next::Unfit(why) => {
                 self.phase = Phase::Stopped;
                 actions.push(Action::Fail(why));

@@ -147,6 +147,8 @@ impl Oracle {
             let expected = self.judge(kafka, txn, &part, (table, &actual));
             self.check_positions(kafka, txn, &part, &expected);
             self.check_changes(&part, &expected);
+            let erased = part.changes.values().filter(|value| value.is_none()).count();
+            *self.seen.entry("tombstones").or_default() += erased as u64;
             total += expected.outputs.len();
             let mut rest = actual.iter();
             for (place, output) in expected.outputs.iter().enumerate() {

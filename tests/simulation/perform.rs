@@ -29,7 +29,7 @@ impl Process {
                 }
             }
             Action::Unassign(partitions) => {
-                partitions.iter().for_each(|at| drop(self.flows.remove(at)));
+                self.flows.retain(|at, _| !partitions.contains(at));
                 if !world.without(Sabotage::RevokedLetGoAtOnce) {
                     self.member.unassigned(world.shared.topic(TopicKind::RouterCommands));
                 }

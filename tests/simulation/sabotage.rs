@@ -1,5 +1,5 @@
 //! The kill table: each rule of the protocol switched off in turn, between the core and the models or in the core itself, must
-//! be noticed within a bounded number of seeds. `SIM_WRITE=1` writes what was found into `kill_table.md`.
+//! be noticed within a bounded number of seeds.
 
 use chatroom_router::judging::SettingsTable;
 use chatroom_router::kafka::TopicPartition;

@@ -34,11 +34,15 @@ pub struct Setup {
     pub trouble_ms: u64,
     /// Of a thousand calls, those that go wrong.
     pub flaky: u64,
+    /// Of a thousand ends of transactions, those whose outcome is not plain.
+    pub ambiguous: u64,
     /// Of ten thousand actions, those before which the process stands still for long.
     pub stumbles: u64,
     /// How often each kind of trouble comes, in proportion: most seeds know only some kinds.
     pub troubles: [u64; TROUBLES],
     pub statics: bool,
+    /// The longest that a step of a transaction takes.
+    pub step_ms: u64,
 }
 
 impl Setup {
@@ -56,9 +60,11 @@ impl Setup {
             grace_ms: rng.pick(&[500, 5_000]),
             trouble_ms: rng.pick(&[150, 600, 2_000]),
             flaky: rng.pick(&[0, 5, 20, 60]),
+            ambiguous: rng.pick(&[0, 10, 50, 200]),
             stumbles: rng.pick(&[0, 0, 5, 20]),
             troubles: std::array::from_fn(|_| rng.pick(&[0, 0, 1, 2, 6])),
             statics: rng.chance(300),
+            step_ms: rng.pick(&[2, 5, 40]),
         }
     }
 }

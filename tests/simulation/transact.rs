@@ -118,11 +118,11 @@ impl Process {
             ));
         }
         if self.producer.offsets.len() < self.producer.records.len() {
-            return self.again(TransactionStep::Flush, world.rng.between(0, 3));
+            return self.again(TransactionStep::Flush, world.rng.between(0, world.setup.step_ms));
         }
         let offsets = self.producer.offsets.clone();
         self.tell(TransactionAnswer::Flushed(offsets));
-        world.rng.between(0, 3)
+        world.rng.between(0, world.setup.step_ms)
     }
 
     /// Whether a sabotage leaves this record out.
@@ -171,7 +171,7 @@ impl Process {
             Ok(()) => TransactionAnswer::OffsetsSent,
             Err(_) => TransactionAnswer::MustAbort("fenced by the group".to_owned()),
         });
-        world.rng.between(0, 3)
+        world.rng.between(0, world.setup.step_ms)
     }
 
     fn unknown(&mut self, world: &World) -> u64 {
@@ -187,14 +187,15 @@ impl Process {
         if self.producer.handle != Handle::Open {
             return self.tell(lost("no transaction is open"));
         }
-        let fate = if world.flaky() { world.rng.below(6) } else { 9 };
+        let is_plain = world.healed || !world.rng.chance(world.setup.ambiguous);
+        let fate = if is_plain { 9 } else { world.rng.below(6) };
         let (id, epoch) = (self.transactional_id(), self.producer.epoch);
         let late = Happening::LateEnd(id.clone(), epoch, commit);
         match fate {
             // Never sent, or on its way for long.
             0 => return self.unknown(world),
             1 => {
-                let ms = world.rng.pick(&[5, 30, 200, 2_000, 20_000]);
+                let ms = late_ms(world);
                 world.after(ms, late);
                 return self.unknown(world);
             }
@@ -205,8 +206,9 @@ impl Process {
             }
             // Slow: asked again, and both requests arrive.
             3 => {
+                world.oracle.count("slow end");
                 self.producer.suspect = true;
-                let ms = world.rng.pick(&[5, 30, 200, 2_000, 20_000]);
+                let ms = late_ms(world);
                 world.after(ms, late);
             }
             4 if !self.producer.again => {
@@ -242,8 +244,14 @@ impl Process {
         } else {
             TransactionAnswer::Aborted
         });
-        world.rng.between(0, 3)
+        world.rng.between(0, world.setup.step_ms)
     }
+}
+
+/// How late a request is that nobody waits for any more: mostly so little that it meets the next transaction.
+fn late_ms(world: &mut World) -> u64 {
+    let most = world.rng.pick(&[30, 100, 300, 3_000, 20_000]);
+    world.rng.between(1, most)
 }
 
 fn lost(why: &str) -> TransactionAnswer {

@@ -23,8 +23,11 @@ pub struct Workload {
     made: u64,
     phones: usize,
     contacts: u64,
-    /// Org and id of chatrooms that results have named.
+    /// So many of a hundred are erasures.
+    erasures: u64,
+    /// Org and id of chatrooms that results have named, and of those that contacts own.
     chatrooms: Vec<(String, String)>,
+    owners: Vec<(String, String)>,
     cursors: BTreeMap<TopicPartition, i64>,
     earlier: Vec<Written>,
 }
@@ -44,7 +47,9 @@ impl Workload {
             made: 0,
             phones: rng.between(2, 6) as usize,
             contacts: rng.between(2, 8),
+            erasures: rng.pick(&[0, 3, 3, 12]),
             chatrooms: Vec::new(),
+            owners: Vec::new(),
             cursors: BTreeMap::new(),
             earlier: Vec::new(),
         }
@@ -63,14 +68,16 @@ impl Workload {
         } else {
             ORGS[rng.place(ORGS.len())]
         };
+        if rng.below(100) < self.erasures {
+            return self.delete(org, rng);
+        }
         let written = match rng.below(100) {
             0..40 => self.inbound(org, rng, now),
             40..60 => self.upsert(org, rng, now),
             60..75 => self.create(org, rng),
             75..84 => self.change(rng),
             84..92 => self.send(rng),
-            92..94 => self.settings(org, rng),
-            94..97 => self.delete(org, rng),
+            92..97 => self.settings(org, rng),
             97..99 => self.affiliate(org, rng),
             _ => Written {
                 kind: TopicKind::CrmChanges,
@@ -158,7 +165,10 @@ impl Workload {
     }
 
     fn delete(&self, org: &str, rng: &mut Rng) -> Written {
-        let crm_id = self.crm_id(rng);
+        let (mut org, mut crm_id) = (org.to_owned(), self.crm_id(rng));
+        if !self.owners.is_empty() && rng.chance(800) {
+            (org, crm_id) = self.owners[rng.place(self.owners.len())].clone();
+        }
         let value = json!({"type": "contact.delete", "request_id": self.request(), "org_id": org, "crm_id": crm_id});
         written(TopicKind::CrmChanges, format!("{org}:{crm_id}"), value)
     }
@@ -246,6 +256,8 @@ impl World {
                     serde_json::from_slice(data.value.as_deref().unwrap_or_default()).expect("we wrote it");
                 let id = value["chatroom"]["chatroom_id"].as_str().map(str::to_owned);
                 let org = value["org_id"].as_str().unwrap_or_default().to_owned();
+                let owner = value["chatroom"]["crm_id"].as_str().map(str::to_owned);
+                self.workload.owners.extend(owner.map(|owner| (org.clone(), owner)));
                 self.workload.chatrooms.extend(id.map(|id| (org, id)));
             }
         }

@@ -201,6 +201,7 @@ impl World {
             }
             Happening::LateEnd(id, epoch, commit) => {
                 if let Ok(Some(_)) = self.kafka.coordinator.end(&id, epoch, commit) {
+                    self.oracle.count("late end");
                     self.say(|| format!("a late request ends a transaction of {id}: commit {commit}"));
                     self.decided(&id);
                 }
