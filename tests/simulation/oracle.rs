@@ -266,19 +266,7 @@ impl Oracle {
             "partition {partition}: the sequence of its transactions"
         );
         if let Some(before) = before {
-            assert_eq!(
-                part.progress.incarnation, before.incarnation,
-                "partition {partition}: its incarnation"
-            );
-            assert!(
-                part.progress.settings_next >= before.settings_next,
-                "partition {partition}: older settings"
-            );
-            let kept = before
-                .inputs
-                .keys()
-                .all(|input| part.progress.inputs.contains_key(input));
-            assert!(kept, "partition {partition}: an input was forgotten");
+            check_succession(before, part);
         }
         let mut due = BTreeSet::new();
         for (input, position) in &part.progress.inputs {
@@ -378,6 +366,24 @@ impl Oracle {
             life.partition
         );
     }
+}
+
+/// What one progress record takes over from the one before it.
+fn check_succession(before: &Progress, part: &Part<'_>) {
+    let partition = part.partition;
+    assert_eq!(
+        part.progress.incarnation, before.incarnation,
+        "partition {partition}: its incarnation"
+    );
+    assert!(
+        part.progress.settings_next >= before.settings_next,
+        "partition {partition}: older settings"
+    );
+    let kept = before
+        .inputs
+        .keys()
+        .all(|input| part.progress.inputs.contains_key(input));
+    assert!(kept, "partition {partition}: an input was forgotten");
 }
 
 impl Expected {
