@@ -1,13 +1,15 @@
 //! Chance that can be repeated: the same seed gives the same stream.
 
+const KNOWN_SEED: u64 = 20_261_123;
+
 /// SplitMix64.
 pub struct Dice(u64);
 
 impl Dice {
-    /// `IT_SEED` repeats a run that failed.
+    /// A known stream, so that what fails was changed; `IT_SEED` asks for another.
     pub fn new() -> Dice {
         let given = std::env::var("IT_SEED").ok().and_then(|text| text.parse().ok());
-        let seed = given.unwrap_or_else(|| jiff::Timestamp::now().as_microsecond().unsigned_abs());
+        let seed = given.unwrap_or(KNOWN_SEED);
         eprintln!("IT_SEED={seed} repeats this stream");
         Dice::of(seed)
     }
