@@ -173,8 +173,12 @@ impl Consumer {
         }
     }
 
-    /// Takes these partitions, each from this offset: the answer to `Assigned` (one call, of the union, even of nothing),
-    /// or new partitions at any other time. Fetching starts at once: pause what must wait.
+    /// Reads these partitions too, each from this offset: the answer to `Assigned` (one call, of what goes along with them
+    /// too, or of nothing yet), or more at any other time. Fetching starts at once.
+    ///
+    /// Always at a number. Of an end or a beginning the client would ask the broker, and in 2.12.1 the answer wins over a
+    /// seek that was made meanwhile: what lies between is never handed out (rd_kafka_toppar_handle_Offset asks again when
+    /// an answer is out of date, whatever the position is by then). So a partition is taken once its position is known.
     pub fn incremental_assign(&mut self, from: &[(TopicPartition, i64)]) -> Result<(), Error> {
         self.pending.allow_assign()?;
         let list = offsets(from)?;
@@ -183,21 +187,6 @@ impl Consumer {
             .map_err(|source| Error::client("assigning partitions", source))?;
         self.pending = Pending::Nothing;
         Ok(())
-    }
-
-    /// Takes these partitions as `incremental_assign` does, but reads nothing of them: each stands paused at its end until
-    /// `seek` and `resume` say from where it goes on.
-    pub fn assign_parked(&mut self, partitions: &[TopicPartition]) -> Result<(), Error> {
-        self.pending.allow_assign()?;
-        let fail = |source| Error::client("assigning partitions", source);
-        let mut list = TopicPartitionList::with_capacity(partitions.len());
-        for at in partitions {
-            list.add_partition_offset(&at.topic, at.partition, Offset::End)
-                .map_err(fail)?;
-        }
-        self.client().incremental_assign(&list).map_err(fail)?;
-        self.pending = Pending::Nothing;
-        self.pause(partitions)
     }
 
     /// Gives these partitions up: the answer to `Revoked` and `Lost`, one call, of the union. Refused at any other time.

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
-use rdkafka::producer::{BaseProducer, Producer as _};
+use rdkafka::mocking;
+use rdkafka::producer::{BaseProducer, DefaultProducerContext, Producer as _};
 
 use super::{Error, native};
 
@@ -44,13 +45,23 @@ impl MockCluster {
         &self.brokers
     }
 
-    /// Cuts every connection and refuses new ones, or takes them again.
-    pub fn set_reachable(&self, reachable: bool) -> Result<(), Error> {
-        let cluster = self
-            .client
+    /// Every answer of the broker takes so long.
+    pub fn set_round_trip(&self, time: Duration) -> Result<(), Error> {
+        self.cluster()?
+            .broker_round_trip_time(-1, time)
+            .map_err(|source| Error::client("slowing the mock cluster down", source))
+    }
+
+    fn cluster(&self) -> Result<mocking::MockCluster<'_, DefaultProducerContext>, Error> {
+        self.client
             .client()
             .mock_cluster()
-            .ok_or(Error::Misuse("there is no mock cluster"))?;
+            .ok_or(Error::Misuse("there is no mock cluster"))
+    }
+
+    /// Cuts every connection and refuses new ones, or takes them again.
+    pub fn set_reachable(&self, reachable: bool) -> Result<(), Error> {
+        let cluster = self.cluster()?;
         let done = if reachable {
             cluster.broker_up(-1)
         } else {

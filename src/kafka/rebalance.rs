@@ -6,9 +6,10 @@ use super::{Error, TopicPartition};
 /// What the group's coordinator decided. The client holds back the group's next rebalance until it is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rebalance {
-    /// These come to us; may be none. Answered by one `incremental_assign` of them and what goes along with them.
+    /// These come to us; may be none. Answered by one `incremental_assign`, be it of none yet.
     Assigned(Vec<TopicPartition>),
-    /// These go to another member once we answer: finish, then one `incremental_unassign` of them and what went along.
+    /// These go to another member once we answer: finish, then one `incremental_unassign` of those of them that were
+    /// assigned, and of what went along.
     Revoked(Vec<TopicPartition>),
     /// These are gone already and may have another owner: abort, forget, then `incremental_unassign` as above.
     Lost(Vec<TopicPartition>),

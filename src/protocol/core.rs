@@ -289,6 +289,7 @@ impl Core {
         self.apply_committed();
         self.advance_batch();
         self.close_out();
+        self.take_up();
         self.begin_batch();
         self.flow();
     }
@@ -319,11 +320,11 @@ impl Core {
             .tasks
             .values()
             .filter(|task| task.running().is_some() && !task.closing);
-        let inputs: Vec<TopicPartition> = running.flat_map(|task| task.inputs.iter().cloned()).collect();
+        let held: Vec<TopicPartition> = running.flat_map(|task| task.held.iter().cloned()).collect();
         self.actions.push(if full {
-            Action::Pause(inputs)
+            Action::Pause(held)
         } else {
-            Action::Unpause(inputs)
+            Action::Unpause(held)
         });
     }
 }

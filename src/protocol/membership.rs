@@ -38,8 +38,7 @@ impl Core {
     }
 
     fn assigned(&mut self, partitions: &[TopicPartition]) {
-        let mut union = Vec::new();
-        let mut first = Vec::new();
+        self.actions.push(Action::Assign(Vec::new()));
         for at in partitions {
             let life = self.next_life(at.partition);
             let inputs = self.inputs_of(at.partition);
@@ -47,17 +46,14 @@ impl Core {
                 topic: self.config.changelog_topic.clone(),
                 partition: at.partition,
             };
-            union.extend(inputs.iter().cloned());
             let mut task = Task::new(life, changelog, inputs);
-            first.push(task.recover());
-            first.push(Action::Report(Report::RecoveryBegun {
+            self.actions.push(task.recover());
+            self.report(Report::RecoveryBegun {
                 partition: at.partition,
                 cause: "assigned",
-            }));
+            });
             self.tasks.insert(at.partition, task);
         }
-        self.actions.push(Action::Assign(union));
-        self.actions.extend(first);
         self.report(Report::Assigned {
             count: partitions.len(),
         });
@@ -100,7 +96,7 @@ impl Core {
             .tasks
             .values()
             .filter(closing)
-            .flat_map(|task| task.inputs.iter().cloned())
+            .flat_map(|task| task.held.iter().cloned())
             .collect();
         self.closing = None;
         self.actions.push(Action::Unassign(union));
@@ -110,6 +106,18 @@ impl Core {
         }
         if let Some(counts) = self.later_counts.take() {
             self.input_counts(counts);
+        }
+    }
+
+    /// Hands to the client what running tasks read and it does not hold, but not in place of the answer to a revocation.
+    pub(super) fn take_up(&mut self) {
+        if self.closing.is_some() {
+            return;
+        }
+        let tasks = self.tasks.values_mut().filter(|task| !task.closing);
+        let from: Vec<(TopicPartition, i64)> = tasks.flat_map(Task::take_up).collect();
+        if !from.is_empty() {
+            self.actions.push(Action::Assign(from));
         }
     }
 
@@ -138,12 +146,10 @@ impl Core {
             let Some(task) = self.tasks.get_mut(&partition).filter(|task| !task.closing) else {
                 continue;
             };
-            let new: Vec<TopicPartition> = inputs.iter().filter(|at| !task.inputs.contains(at)).cloned().collect();
-            if new.is_empty() {
+            if inputs.iter().all(|at| task.inputs.contains(at)) {
                 continue;
             }
             task.inputs = inputs;
-            self.actions.push(Action::Add(new));
             self.doubt(partition, "new_partitions");
         }
     }

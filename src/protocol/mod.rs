@@ -81,13 +81,12 @@ pub enum Event {
 
 #[derive(Debug)]
 pub enum Action {
-    /// Answer an assignment: these partitions, at their ends and paused until their positions are known.
-    Assign(Vec<TopicPartition>),
-    /// Answer a revocation, or a loss, once.
+    /// Read these too, each from there: what the client is handed when its position is known, and never before. An
+    /// assignment is answered at once, with none.
+    Assign(Vec<(TopicPartition, i64)>),
+    /// Answer a revocation, or a loss, once: with all that the client was handed of it.
     Unassign(Vec<TopicPartition>),
-    /// New partitions of inputs, found while running: parked as those of an assignment.
-    Add(Vec<TopicPartition>),
-    /// Seek there and let them flow.
+    /// Seek there and let them flow again.
     Resume(Vec<(TopicPartition, i64)>),
     Pause(Vec<TopicPartition>),
     /// The same partitions as before, from where they stand.

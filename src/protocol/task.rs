@@ -25,6 +25,8 @@ pub struct Task {
     pub changelog: TopicPartition,
     /// `router-commands` first, then the partitions of the inputs that fall to this task.
     pub inputs: Vec<TopicPartition>,
+    /// Those of them that the client was handed.
+    pub held: Vec<TopicPartition>,
     pub phase: Phase,
     /// Revoked or lost: takes nothing new; is let go of once the index has what was committed, or at a deadline.
     pub closing: bool,
@@ -71,6 +73,7 @@ impl Task {
             life,
             changelog,
             inputs,
+            held: Vec::new(),
             phase: Phase::Recovering(Box::new(recovering)),
             closing: false,
         }
@@ -89,6 +92,17 @@ impl Task {
             Phase::Running(running) => Some(running),
             _ => None,
         }
+    }
+
+    /// Where to read what the client was not handed yet, now that this is known; from now on the client holds it.
+    pub fn take_up(&mut self) -> Vec<(TopicPartition, i64)> {
+        let Phase::Running(running) = &self.phase else {
+            return Vec::new();
+        };
+        let new = running.collected.iter().filter(|(at, _)| !self.held.contains(at));
+        let new: Vec<(TopicPartition, i64)> = new.map(|(at, offset)| (at.clone(), *offset)).collect();
+        self.held.extend(new.iter().map(|(at, _)| at.clone()));
+        new
     }
 
     /// Begins recovery, under the life that the task has by now.
@@ -130,18 +144,17 @@ impl Task {
                 }));
             }
             Next::Run(running) => {
-                let at = running
-                    .positions
-                    .iter()
-                    .map(|(at, offset)| (at.clone(), *offset))
-                    .collect();
+                let sought = running.positions.iter().filter(|(at, _)| self.held.contains(at));
+                let sought: Vec<(TopicPartition, i64)> = sought.map(|(at, offset)| (at.clone(), *offset)).collect();
                 let records = recovering.replayed;
                 self.phase = Phase::Running(running);
                 actions.push(Action::Report(Report::Restored {
                     partition: self.life.partition,
                     records,
                 }));
-                actions.push(Action::Resume(at));
+                if !sought.is_empty() {
+                    actions.push(Action::Resume(sought));
+                }
                 actions.push(Action::SweepForeign(self.life.partition));
             }
         }

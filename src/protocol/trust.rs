@@ -18,8 +18,8 @@ impl Core {
         };
         task.life = life;
         task.phase = Phase::Stopped;
-        let inputs = task.inputs.clone();
-        self.actions.push(Action::Pause(inputs));
+        let held = task.held.clone();
+        self.actions.push(Action::Pause(held));
         self.report(Report::Stopped { partition, why });
     }
 
@@ -35,9 +35,9 @@ impl Core {
             return;
         }
         task.life = life;
-        let inputs = task.inputs.clone();
+        let held = task.held.clone();
         let recover = task.recover();
-        self.actions.push(Action::Pause(inputs));
+        self.actions.push(Action::Pause(held));
         self.report(Report::RecoveryBegun { partition, cause });
         self.actions.push(recover);
     }

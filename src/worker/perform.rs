@@ -21,16 +21,11 @@ impl Worker {
     /// Performs one action. What is answered at once is given back; the rest comes to the mailbox.
     pub(super) fn perform(&mut self, action: Action) -> Option<Event> {
         match action {
-            Action::Assign(partitions) => self
+            Action::Assign(from) => self
                 .consumer
-                .assign_parked(&partitions)
+                .incremental_assign(&from)
                 .err()
                 .map(|error| self.no_answer(&error)),
-            Action::Add(partitions) => self
-                .consumer
-                .assign_parked(&partitions)
-                .err()
-                .and_then(|error| self.retry_later(&error)),
             Action::Unassign(partitions) => self
                 .consumer
                 .incremental_unassign(&partitions)

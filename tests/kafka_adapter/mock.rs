@@ -85,3 +85,41 @@ fn closing_has_a_bound_when_nobody_answers() {
     consumer.close(Duration::from_secs(1));
     assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
 }
+
+/// Between an answer that is on its way and a seek, the seek stands.
+#[test]
+fn no_record_is_skipped_by_a_seek_before_the_broker_has_answered() {
+    let cluster = MockCluster::start(&[("in", 1)]).unwrap();
+    let settings = Settings {
+        brokers: cluster.brokers().into(),
+        ..Settings::default()
+    };
+    let mut feed = Feed::open(&settings).unwrap();
+    let record = NewRecord {
+        topic: "in".into(),
+        partition: Some(0),
+        value: Some("a".into()),
+        ..NewRecord::default()
+    };
+    feed.send(&vec![record.clone(); 10], LONG).unwrap();
+    for pause in [0, 600] {
+        let mut consumer = member_of_nothing(&settings, "in");
+        cluster.set_round_trip(Duration::from_millis(300)).unwrap();
+        let at = TopicPartition::new("in", 0);
+        consumer.incremental_assign(&[(at.clone(), 7)]).unwrap();
+        consumer.pause(std::slice::from_ref(&at)).unwrap();
+        let paused = consumer.poll(Duration::from_millis(pause));
+        assert!(matches!(paused, Polled::Nothing), "{paused:?}");
+        consumer.seek(&[(at.clone(), 2)], LONG).unwrap();
+        consumer.resume(std::slice::from_ref(&at)).unwrap();
+        for wanted in 2..10 {
+            let record = poll_until(&mut consumer, 0, |polled| matches!(polled, Polled::Record(_))).pop();
+            assert!(
+                matches!(&record, Some(Polled::Record(record)) if record.at.offset == wanted),
+                "{wanted}: {record:?}"
+            );
+        }
+        cluster.set_round_trip(Duration::from_millis(1)).unwrap();
+        consumer.close(Duration::from_secs(2));
+    }
+}

@@ -99,6 +99,8 @@ fn answer(consumer: &mut Consumer, event: Rebalance, along: &dyn Fn(&TopicPartit
         .collect();
     match event {
         Rebalance::Assigned(_) => {
+            // As the router does: answered at once, and taken once the position is known.
+            consumer.incremental_assign(&[]).unwrap();
             let positions = consumer.committed(&union, LONG).unwrap();
             let from: Vec<_> = union
                 .into_iter()
@@ -213,6 +215,45 @@ fn a_member_that_closes_gives_its_partitions_up_at_once() {
     let second = member(&settings, &topic.name);
     assert!(started.elapsed() < Duration::from_secs(15));
     drop(second);
+}
+
+/// A member that held nothing of its partitions gives them up all the same.
+fn nothing_held_is_given_up(protocol: GroupProtocol) {
+    let settings = Settings {
+        group_protocol: protocol,
+        ..settings()
+    };
+    let topic = Topic::new(&settings, 2, &[]);
+    let mut first = member_of_nothing(&settings, &topic.name);
+    let group = settings.clone();
+    let name = topic.name.clone();
+    let second = std::thread::spawn(move || member(&group, &name));
+    poll_until(
+        &mut first,
+        0,
+        |polled| matches!(polled, Polled::Rebalance(Rebalance::Revoked(some)) if some.len() == 1),
+    );
+    first.incremental_unassign(&[]).unwrap();
+    until("the other has been assigned", || {
+        if let Polled::Rebalance(Rebalance::Assigned(_)) = first.poll(Duration::from_millis(50)) {
+            first.incremental_assign(&[]).unwrap();
+        }
+        second.is_finished()
+    });
+    let started = Instant::now();
+    first.close(Duration::from_secs(10));
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    second.join().unwrap().close(LONG);
+}
+
+#[test]
+fn what_was_never_held_is_given_up() {
+    nothing_held_is_given_up(GroupProtocol::Classic);
+}
+
+#[test]
+fn what_was_never_held_is_given_up_when_the_broker_assigns() {
+    nothing_held_is_given_up(GroupProtocol::Consumer);
 }
 
 #[test]

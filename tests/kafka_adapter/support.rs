@@ -128,6 +128,22 @@ pub fn member(settings: &Settings, topic: &str) -> Consumer {
     consumer
 }
 
+/// A subscribed consumer whose first assignment was answered with nothing.
+pub fn member_of_nothing(settings: &Settings, topic: &str) -> Consumer {
+    let mut consumer = Consumer::open(settings).unwrap();
+    consumer.subscribe(topic).unwrap();
+    until("the first assignment", || {
+        match consumer.poll(Duration::from_millis(100)) {
+            Polled::Rebalance(Rebalance::Assigned(some)) => {
+                consumer.incremental_assign(&[]).unwrap();
+                !some.is_empty()
+            }
+            _ => false,
+        }
+    });
+    consumer
+}
+
 /// Looks again and again until it is so.
 pub fn until(what: &str, mut so: impl FnMut() -> bool) {
     let started = Instant::now();

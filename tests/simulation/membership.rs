@@ -44,11 +44,11 @@ impl Default for Membership {
 }
 
 impl Membership {
-    /// The application took partitions.
+    /// The application took partitions. Any assignment is the answer to one, be it that the application was not told yet.
     pub fn assigned(&mut self) {
-        match std::mem::replace(&mut self.awaiting, Awaiting::Nothing) {
-            Awaiting::Assign(added) => self.owned.extend(added),
-            other => panic!("partitions were assigned while the client awaits {other:?}"),
+        if let Awaiting::Assign(added) = &mut self.awaiting {
+            self.owned.append(added);
+            self.awaiting = Awaiting::Nothing;
         }
     }
 

@@ -16,17 +16,9 @@ impl Process {
     pub fn perform(&mut self, action: Action, world: &mut World) -> u64 {
         world.say(|| format!("[{}]   {}", self.pid, crate::trace::action(&action)));
         match action {
-            Action::Assign(partitions) => {
+            Action::Assign(from) => {
                 self.member.assigned();
-                self.park(&partitions, world);
-            }
-            Action::Add(partitions) => {
-                if matches!(self.member.awaiting, crate::membership::Awaiting::Unassign { .. }) {
-                    // The client takes any assignment for the answer, so the adapter refuses.
-                    world.say(|| format!("[{}] could not add partitions", self.pid));
-                } else {
-                    self.park(&partitions, world);
-                }
+                self.assign(&from, world);
             }
             Action::Unassign(partitions) => {
                 self.flows.retain(|at, _| !partitions.contains(at));
@@ -77,12 +69,11 @@ impl Process {
         world.oracle.reported(report);
     }
 
-    fn park(&mut self, partitions: &[TopicPartition], world: &World) {
-        for at in partitions {
-            let position = world.kafka.log(at).high();
+    fn assign(&mut self, from: &[(TopicPartition, i64)], world: &World) {
+        for (at, offset) in from {
             let flow = Flow {
-                position,
-                paused: true,
+                position: *offset,
+                paused: false,
                 told: None,
             };
             let twice = self.flows.insert(at.clone(), flow).is_some();

@@ -47,6 +47,13 @@ const CLOCKS: &[Pattern] = &[
     Text("Uuid::now_v7"),
 ];
 
+const LOOKED_UP: &[Pattern] = &[
+    Text("Offset::End"),
+    Text("Offset::Beginning"),
+    Text("Offset::Stored"),
+    Text("Offset::OffsetTail"),
+];
+
 const SERDE: &[Pattern] = &[Crate("serde"), Crate("serde_json"), Crate("serde_path_to_error")];
 
 const BANS: &[Ban] = &[
@@ -63,6 +70,14 @@ const BANS: &[Ban] = &[
         except: &["src/index"],
         part: Everything,
         why: "Redis's client is named in src/index alone; all else asks the index in the words of the domain",
+    },
+    Ban {
+        what: LOOKED_UP,
+        inside: &["src/kafka"],
+        except: &["src/kafka/lookup.rs"],
+        part: Everything,
+        why: "a consumer is given numbers: of a place that the client must look up, a late answer wins over a seek, and \
+              records are skipped; ask src/kafka/lookup.rs where it is",
     },
     Ban {
         what: SERDE,
