@@ -167,3 +167,28 @@ fn the_demo_for_scripts_is_one_object_a_step() {
         assert!(!step["in"].as_array().unwrap().is_empty());
     }
 }
+
+#[test]
+fn a_load_for_other_hosts_needs_a_yes() {
+    let output = run(
+        &["load"],
+        &[("CHATROOM_ROUTER_KAFKA__BROKERS", "kafka-1.example.org:9092")],
+    );
+    assert_eq!(code(&output), 64);
+    let told = stderr(&output);
+    assert!(
+        told.contains("load would write test data to kafka-1.example.org:9092") && told.contains("--yes"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_load_without_a_kafka_is_69() {
+    let output = run(&["load"], &[("CHATROOM_ROUTER_KAFKA__BROKERS", "127.0.0.1:1")]);
+    assert_eq!((code(&output), stdout(&output)), (69, String::new()));
+    assert!(
+        stderr(&output).contains("Kafka at 127.0.0.1:1 can't be reached"),
+        "{}",
+        stderr(&output)
+    );
+}

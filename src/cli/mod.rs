@@ -3,6 +3,7 @@
 pub mod config;
 mod demo;
 mod explain;
+mod load;
 mod lookup;
 mod output;
 pub mod run;
@@ -62,6 +63,9 @@ pub enum Command {
     /// Say where a message would go and why, and change nothing.
     #[command(after_help = explain::EXAMPLES)]
     Explain(explain::ExplainArgs),
+    /// Send records at a steady rate and measure how long each takes.
+    #[command(after_help = load::EXAMPLES)]
+    Load(load::LoadArgs),
     /// Compare the topics with what the router needs, or create those that are missing.
     #[command(subcommand, after_help = topics::EXAMPLES)]
     Topics(topics::TopicsCommand),
@@ -81,6 +85,7 @@ impl Cli {
             Command::Run => run::run(loaded?.config),
             Command::Lookup(command) => lookup::run(&loaded?.config, command, &mut out),
             Command::Explain(args) => explain::run(&loaded?.config, &args, &mut out),
+            Command::Load(args) => load::run(&loaded?.config, &args, &mut out),
             Command::Topics(command) => topics::run(&loaded?.config, command, &mut out),
         }
     }

@@ -2,15 +2,19 @@
 //! transaction; they commit nothing, and what they send may arrive twice only if the caller sends it twice.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::config::FromClientConfigAndContext;
+use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::producer::{BaseRecord, ThreadedProducer};
 
 use super::consumer::{Consumer, Fault, Polled};
 use super::delivery::{Deliveries, Reports, owned_headers};
 use super::lookup::Lookup;
-use super::{Delivered, Error, NewRecord, Record, Settings, TopicPartition, TxnError, native};
+use super::{Delivered, Error, Kind, NewRecord, Record, Settings, TopicPartition, TxnError, native};
+
+/// Between two tries to get an answer.
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// An idempotent producer that partitions as Java's default does.
 pub struct Feed {
@@ -47,6 +51,27 @@ impl Feed {
         Ok(self.deliveries.take())
     }
 
+    /// Hands a record over and does not wait for the brokers. False: the client's queue is full, for now.
+    pub fn post(&mut self, record: &NewRecord) -> Result<bool, Error> {
+        match self.hand_over(0, record) {
+            Ok(()) => Ok(true),
+            Err(Error::Client { source, .. }) if source.code() == Some(Code::QueueFull) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// How many of the records that were posted the brokers have taken since the last call; an error if they did not take
+    /// one.
+    pub fn taken(&mut self) -> Result<usize, Error> {
+        match self.deliveries.failure() {
+            Some(TxnError::NotDelivered { source, .. }) => Err(Error::Client {
+                doing: "producing".into(),
+                source,
+            }),
+            _ => Ok(self.deliveries.take().len()),
+        }
+    }
+
     fn hand_over(&self, place: usize, record: &NewRecord) -> Result<(), Error> {
         let mut base: BaseRecord<'_, [u8], [u8], usize> = BaseRecord::with_opaque_to(&record.topic, place);
         base.partition = record.partition;
@@ -73,7 +98,7 @@ impl Tail {
             let count = lookup.partitions(topic, timeout)?.ok_or_else(missing)?;
             partitions.extend((0..count).map(|partition| TopicPartition::new(topic.clone(), partition)));
         }
-        let ends = lookup.high_watermarks(&partitions, timeout)?;
+        let ends = ends(&mut lookup, &partitions, timeout)?;
         let mut consumer = Consumer::from_config(&settings.reader())?;
         let from: Vec<(TopicPartition, i64)> = partitions.into_iter().zip(ends).collect();
         consumer.assign(&from)?;
@@ -91,6 +116,17 @@ impl Tail {
             }),
             Polled::Fault(Fault::OffsetOutOfRange { at, offset, .. }) => Err(Error::OffsetOutOfRange { at, offset }),
             Polled::EndOfPartition(_) | Polled::Rebalance(_) | Polled::Fault(_) | Polled::Nothing => Ok(None),
+        }
+    }
+}
+
+/// Asks again while the answer may come yet, as of topics that were made a moment ago.
+fn ends(lookup: &mut Lookup, of: &[TopicPartition], timeout: Duration) -> Result<Vec<i64>, Error> {
+    let until = Instant::now() + timeout;
+    loop {
+        match lookup.high_watermarks(of, timeout) {
+            Err(error) if error.kind() == Kind::Retry && Instant::now() < until => std::thread::sleep(AGAIN),
+            answer => return answer,
         }
     }
 }
