@@ -38,6 +38,7 @@ pub mod inspect;
 pub mod instance;
 pub mod judging;
 pub mod kafka;
+pub mod letters;
 pub mod monitor;
 pub mod protocol;
 pub mod shutdown;

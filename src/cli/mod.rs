@@ -3,11 +3,14 @@
 pub mod config;
 mod demo;
 mod explain;
+mod letters;
 mod load;
 mod lookup;
 mod output;
+mod progress;
 pub mod run;
 pub mod topics;
+mod when;
 
 pub use output::{Out, Output};
 
@@ -66,6 +69,12 @@ pub enum Command {
     /// Send records at a steady rate and measure how long each takes.
     #[command(after_help = load::EXAMPLES)]
     Load(load::LoadArgs),
+    /// See what could not be read or judged, and send it back.
+    #[command(subcommand, after_help = letters::DEAD_LETTERS)]
+    DeadLetters(letters::DeadLettersCommand),
+    /// See the messages that had nowhere to go, and have them judged again.
+    #[command(subcommand, after_help = letters::UNROUTED)]
+    Unrouted(letters::UnroutedCommand),
     /// Compare the topics with what the router needs, or create those that are missing.
     #[command(subcommand, after_help = topics::EXAMPLES)]
     Topics(topics::TopicsCommand),
@@ -86,6 +95,8 @@ impl Cli {
             Command::Lookup(command) => lookup::run(&loaded?.config, command, &mut out),
             Command::Explain(args) => explain::run(&loaded?.config, &args, &mut out),
             Command::Load(args) => load::run(&loaded?.config, &args, &mut out),
+            Command::DeadLetters(command) => letters::dead_letters(&loaded?.config, &command, &mut out),
+            Command::Unrouted(command) => letters::unrouted(&loaded?.config, &command, &mut out),
             Command::Topics(command) => topics::run(&loaded?.config, command, &mut out),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::crm::{self, AffiliateAsked, Asked};
 use super::hash::IdHasher;
+use super::kept::REPLAY_OF;
 use super::read::{Text, bad_phone, dead};
 use super::record::{RawRecord, TopicKind};
 use super::{inbound, outbound_request, settings};
@@ -130,11 +131,19 @@ fn via(record: &RawRecord<'_>) -> Via {
     }
 }
 
-/// The request's id; where it has none, the record's position stands in for it.
+/// The request's id; where it has none, the record's first position stands in for it.
 pub fn request_id(given: Option<&Text<'_>>, record: &RawRecord<'_>) -> Result<RequestId, DeadLetter> {
+    if let (None, Some(first)) = (given, first_position(record)) {
+        return Ok(first);
+    }
     let position = || Text(record.position().into());
     let text = given.cloned().unwrap_or_else(position);
     text.id("$.request_id", RequestId::parse)
+}
+
+/// Of a record that a replay sent back: so it is the same request as when it first came in.
+fn first_position(record: &RawRecord<'_>) -> Option<RequestId> {
+    RequestId::parse(std::str::from_utf8(record.header(REPLAY_OF)?).ok()?).ok()
 }
 
 #[cfg(test)]

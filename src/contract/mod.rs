@@ -2,7 +2,8 @@
 //!
 //! In: `inbound`, `crm`, `settings`, `outbound_request`, each behind `decode`. Out: `routed`, `unrouted`, `lifecycle`,
 //! `outbound`, `results`, `dead_letter`, `settings_table`, each behind `publish`. Between our own parts: `origin`
-//! (what a record leaves behind for those that publish) and `envelope` (records passed on to another home).
+//! (what a record leaves behind for those that publish) and `envelope` (records passed on to another home). Back in:
+//! `kept` (dead letters and unrouted messages, for who sends them again).
 #![cfg_attr(
     not(test),
     deny(
@@ -23,6 +24,7 @@ pub mod envelope;
 pub mod hash;
 mod inbound;
 pub mod instant;
+pub mod kept;
 mod lifecycle;
 pub mod origin;
 mod outbound;

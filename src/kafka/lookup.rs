@@ -40,6 +40,15 @@ impl Lookup {
         Ok(self.low_watermarks(std::slice::from_ref(of), timeout)?[0])
     }
 
+    /// The first offset of each partition whose record is of that time (milliseconds since 1970) or later, in the order
+    /// asked for; the high watermark where there is none.
+    pub fn offsets_at(&mut self, of: &[TopicPartition], time: i64, timeout: Duration) -> Result<Vec<i64>, Error> {
+        let ends = self.high_watermarks(of, timeout)?;
+        let found = self.offsets_for(of, Offset::Offset(time.max(0)), timeout)?;
+        let found = found.into_iter().zip(ends);
+        Ok(found.map(|(offset, end)| offset.unwrap_or(end)).collect())
+    }
+
     /// What the group has committed, in the order asked for; `None` where nothing. Offsets of open transactions are not in
     /// it and are not waited for: to take over a partition, ask [`Consumer::committed`].
     pub fn committed(&mut self, of: &[TopicPartition], timeout: Duration) -> Result<Vec<Option<i64>>, Error> {
@@ -92,30 +101,43 @@ impl Lookup {
     }
 
     fn edges(&mut self, of: &[TopicPartition], edge: Offset, timeout: Duration) -> Result<Vec<i64>, Error> {
+        let found = self.offsets_for(of, edge, timeout)?;
+        let lacks = |at: &TopicPartition| Error::TimedOut {
+            doing: format!("asking for the watermark of {at}").into(),
+            waited: timeout,
+        };
+        let mut found = of.iter().zip(found);
+        found.try_fold(Vec::with_capacity(of.len()), |mut edges, (at, offset)| {
+            edges.push(offset.ok_or_else(|| lacks(at))?);
+            Ok(edges)
+        })
+    }
+
+    /// What the leaders answer for that edge or time; None: nothing is there.
+    fn offsets_for(
+        &mut self,
+        of: &[TopicPartition],
+        what: Offset,
+        timeout: Duration,
+    ) -> Result<Vec<Option<i64>>, Error> {
         self.settle();
         if of.is_empty() {
             return Ok(Vec::new());
         }
-        let fail = |source: KafkaError| Error::client("asking for watermarks", source);
+        let fail = |source: KafkaError| Error::client("asking for offsets", source);
         let mut list = TopicPartitionList::with_capacity(of.len());
         for at in of {
-            list.add_partition_offset(&at.topic, at.partition, edge).map_err(fail)?;
+            list.add_partition_offset(&at.topic, at.partition, what).map_err(fail)?;
         }
         let answer =
             rdkafka::consumer::Consumer::offsets_for_times(self.client.client(), list, timeout).map_err(fail)?;
         of.iter()
             .map(|at| {
-                let lacks = || Error::TimedOut {
-                    doing: format!("asking for the watermark of {at}").into(),
-                    waited: timeout,
+                let Some(element) = answer.find_partition(&at.topic, at.partition) else {
+                    return Ok(None);
                 };
-                let element = answer.find_partition(&at.topic, at.partition).ok_or_else(lacks)?;
                 element.error().map_err(fail)?;
-                element
-                    .offset()
-                    .to_raw()
-                    .filter(|offset| *offset >= 0)
-                    .ok_or_else(lacks)
+                Ok(element.offset().to_raw().filter(|offset| *offset >= 0))
             })
             .collect()
     }

@@ -4,6 +4,7 @@
 
 mod faults;
 mod harness;
+mod letters;
 mod load;
 mod model;
 mod questions;

@@ -330,3 +330,19 @@ fn sentences_repeat_no_value() {
     let refused = decode(TopicKind::InboundMessages, &value).unwrap_err();
     assert!(!refused.detail.contains("9198"), "{}", refused.detail);
 }
+
+#[test]
+fn a_command_that_was_sent_back_is_known_by_its_first_place() {
+    let value = with(DELETE, &[("request_id", "-")]);
+    let mut sent_back = record(TopicKind::CrmChanges, &value);
+    assert_eq!(command_of(&sent_back).request.as_str(), "crm-changes-3-41");
+    sent_back.headers.push(("replay_of", Some(b"crm-changes-1-7")));
+    assert_eq!(command_of(&sent_back).request.as_str(), "crm-changes-1-7");
+    let named = RawRecord {
+        value: Some(DELETE.as_bytes()),
+        ..sent_back.clone()
+    };
+    assert_eq!(command_of(&named).request.as_str(), "r2");
+    sent_back.headers.push(("replay_of", Some(b"no\nid")));
+    assert_eq!(command_of(&sent_back).request.as_str(), "crm-changes-3-41");
+}

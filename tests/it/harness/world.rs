@@ -162,10 +162,14 @@ impl World {
 
     /// One of the program's one-shot commands, in this world.
     pub fn command(&self, arguments: &[&str]) -> std::process::Output {
-        program(&self.environment)
-            .args(arguments)
-            .output()
-            .expect("the program starts")
+        self.program(arguments).output().expect("the program starts")
+    }
+
+    /// The same, not started yet.
+    pub fn program(&self, arguments: &[&str]) -> Command {
+        let mut command = program(&self.environment);
+        command.args(arguments);
+        command
     }
 
     /// What the processes said, for a failure.
