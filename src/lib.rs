@@ -27,6 +27,7 @@
 
 pub mod admin;
 pub mod app;
+pub mod changelog;
 pub mod cli;
 pub mod config;
 pub mod contract;

@@ -3,7 +3,8 @@
 use super::batch::Batch;
 use super::membership::is_settled;
 use super::pending::{Item, Pending};
-use super::task::{Phase, Task};
+use super::stops;
+use super::task::{Phase, Stopped, Task};
 use super::transaction::Stage;
 use super::{Action, Event, Life, Now, Partition, Report};
 use crate::domain::time::Instant;
@@ -205,7 +206,7 @@ impl Core {
         *expected = record.at.offset + 1;
         match judging::prepare(record, &running.facts, now.wall) {
             Ok(prepared) => self.pending.push(Item::Record(life, Box::new(prepared)), now.steady_ms),
-            Err(why) => self.stop(partition, why),
+            Err(why) => self.stop(partition, Stopped::running(why, now.steady_ms)),
         }
     }
 
@@ -235,8 +236,8 @@ impl Core {
             .and_then(Task::running)
             .and_then(|running| running.collected.get(at));
         let Some(expected) = expected else { return };
-        let why = format!("{at} no longer holds offset {expected}: records were deleted before they were judged");
-        self.stop(partition, why);
+        let why = stops::out_of_range(partition, at, *expected);
+        self.stop(partition, Stopped::running(why, self.now.steady_ms));
     }
 
     pub(super) fn ask_settings(&mut self) {

@@ -1,7 +1,7 @@
 //! What the group gives and takes: tasks come with their inputs, and go when what they committed is in the index.
 
 use super::core::Core;
-use super::task::Task;
+use super::task::{Stopped, Task};
 use super::{Action, Partition, Report};
 use crate::kafka::{Rebalance, TopicPartition};
 use std::sync::Arc;
@@ -137,9 +137,11 @@ impl Core {
             let partitions: Vec<Partition> = self.tasks.keys().copied().collect();
             return partitions
                 .into_iter()
-                .for_each(|partition| self.stop(partition, why.clone()));
+                .for_each(|partition| self.stop(partition, Stopped::for_good(why.clone())));
         }
         self.counts = counts;
+        let steady_ms = self.now.steady_ms;
+        self.tasks.values_mut().for_each(|task| task.look_again(steady_ms));
         let partitions: Vec<Partition> = self.tasks.keys().copied().collect();
         for partition in partitions {
             let inputs = self.inputs_of(partition);

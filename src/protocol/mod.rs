@@ -8,7 +8,7 @@
 //!
 //! - [`core`]: which event goes where.
 //! - `membership`: tasks that come and go; `trust`: when a task may believe its index.
-//! - [`task`], `recovering`, [`recovery`]: from an assigned partition to a running task.
+//! - [`task`], `recovering`, [`recovery`], `stops`: from an assigned partition to a running task, or why it can't run.
 //! - `pending`, [`batch`]: records collected, what they need read, the fold.
 //! - [`transaction`]: from the folded batch to its one end.
 //! - [`sweep`]: how far timers may be fired.
@@ -20,13 +20,14 @@ mod pending;
 mod recovering;
 pub mod recovery;
 mod retry;
+mod stops;
 pub mod sweep;
 pub mod task;
 pub mod transaction;
 mod trust;
 
 use crate::domain::time::Instant;
-use crate::index::{Applied, Begin, Begun, Generation, Marker, Read};
+use crate::index::{Applied, Begin, Begun, Change, Generation, Marker, Read};
 use crate::judging::SettingsTable;
 use crate::kafka::{NewRecord, Position, Rebalance, Record, TopicPartition};
 use crate::state::progress::Progress;
@@ -176,8 +177,9 @@ pub enum RecoveryAnswer {
     LastProgress(Option<Progress>),
     Marker(Option<Marker>),
     Begun(Begun),
+    /// What the records read do to the index, and the offset from which to read on.
     Replayed {
-        records: Vec<(i64, Vec<u8>, Option<Vec<u8>>)>,
+        changes: Vec<Change>,
         next: i64,
     },
     Applied(Applied),

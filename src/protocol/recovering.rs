@@ -4,14 +4,13 @@ use super::recovery::{self, Found, Plan};
 use super::retry::Retry;
 use super::task::Running;
 use super::{Action, RecoveryAnswer, RecoveryQuestion, Report};
-use crate::index::{Applied, Batch, Begin, Begun, Change, Generation, Marker, Op};
+use crate::index::{Applied, Batch, Begin, Begun, Change, Generation, Marker};
 use crate::judging::Facts;
 use crate::kafka::TopicPartition;
 use crate::state::cache::Cache;
-use crate::state::clocks;
-use crate::state::keys::RecordKey;
 use crate::state::overlay::Overlay;
 use crate::state::progress::Progress;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -22,6 +21,7 @@ pub struct Recovering {
     low: i64,
     high: i64,
     progress: Option<Progress>,
+    positions: BTreeMap<TopicPartition, i64>,
     marker: Option<Marker>,
     of: Option<Generation>,
     /// Offset that the index has been brought to.
@@ -63,6 +63,7 @@ impl Recovering {
             low: 0,
             high: 0,
             progress: None,
+            positions: BTreeMap::new(),
             marker: None,
             of: None,
             applied_to: 0,
@@ -70,6 +71,14 @@ impl Recovering {
             asked,
             retry: Retry::default(),
             contradiction: None,
+        }
+    }
+
+    /// Looks again at a partition that was stopped: it is known already why.
+    pub(super) fn again(asked: RecoveryQuestion, why: String) -> Self {
+        Self {
+            contradiction: Some(why),
+            ..Self::new(asked)
         }
     }
 
@@ -121,10 +130,7 @@ impl Recovering {
             }
             RecoveryAnswer::LastProgress(progress) => {
                 self.progress = progress;
-                match self.progress.as_ref().map(|found| around.settings.accepts(found)) {
-                    Some(Err(why)) => Next::Unfit(why),
-                    _ => Next::Ask(RecoveryQuestion::Marker),
-                }
+                self.check(partition, inputs, around)
             }
             RecoveryAnswer::Marker(marker) => {
                 self.marker = marker;
@@ -139,15 +145,37 @@ impl Recovering {
             RecoveryAnswer::Begun(Begun::Other(_)) | RecoveryAnswer::Applied(Applied::Foreign(_) | Applied::Gap(_)) => {
                 Next::Ask(RecoveryQuestion::Committed(inputs.to_vec()))
             }
-            RecoveryAnswer::Replayed { records, next } => {
-                self.replayed += records.len() as u64;
-                self.apply(records, next, around)
+            RecoveryAnswer::Replayed { changes, next } => {
+                self.replayed += changes.len() as u64;
+                self.apply(changes, next, around)
             }
             RecoveryAnswer::Applied(Applied::Applied | Applied::Already) => {
                 actions.push(Action::Report(self.applied(partition)));
-                self.replay(changelog, inputs, around)
+                self.replay(changelog, around)
             }
         }
+    }
+
+    /// Whether the state is ours to go on from, and from where. Asked before the index is touched: where the changelog was
+    /// lost, the index may be the last to hold what stood in it.
+    fn check(&mut self, partition: i32, inputs: &[TopicPartition], around: &Around<'_>) -> Next {
+        let known = match &self.progress {
+            Some(progress) => match around.settings.accepts(progress) {
+                Err(why) => return Next::Unfit(why),
+                Ok(()) => {
+                    let topics = (around.facts)(progress.incarnation).topics;
+                    let next_of = |at: &TopicPartition| Some((at.clone(), progress.next_of(&topics.input(at))?));
+                    inputs.iter().filter_map(next_of).collect()
+                }
+            },
+            None => BTreeMap::new(),
+        };
+        let known = |input: &TopicPartition| known.get(input).copied();
+        match recovery::positions(partition, inputs, &self.committed, &self.input_lows, &known) {
+            Ok(positions) => self.positions = positions,
+            Err(why) => return Next::Stop(why),
+        }
+        Next::Ask(RecoveryQuestion::Marker)
     }
 
     /// The index took the piece that was asked for last.
@@ -173,6 +201,7 @@ impl Recovering {
         actions: &mut Vec<Action>,
     ) -> Next {
         let found = Found {
+            partition,
             low: self.low,
             high: self.high,
             incarnation: self.progress.as_ref().map(|progress| progress.incarnation),
@@ -219,29 +248,16 @@ impl Recovering {
         })
     }
 
-    fn replay(&mut self, changelog: &TopicPartition, inputs: &[TopicPartition], around: &mut Around<'_>) -> Next {
+    fn replay(&mut self, changelog: &TopicPartition, around: &mut Around<'_>) -> Next {
         if self.applied_to < self.high {
             return self.ask_replay(changelog);
         }
-        self.run(inputs, around)
+        self.run(around)
     }
 
-    fn apply(&mut self, records: Vec<(i64, Vec<u8>, Option<Vec<u8>>)>, next: i64, around: &mut Around<'_>) -> Next {
+    fn apply(&mut self, changes: Vec<Change>, next: i64, around: &mut Around<'_>) -> Next {
         let Some(of) = self.of else {
             return Next::Stop("replayed a changelog before its index was known: report this".to_owned());
-        };
-        let changes: Result<Vec<Change>, _> = records
-            .into_iter()
-            .map(|(offset, key, value)| {
-                Ok(Change {
-                    offset,
-                    ops: replayed(&key, value.as_deref())?,
-                })
-            })
-            .collect();
-        let changes = match changes {
-            Ok(changes) => changes,
-            Err(why) => return Next::Stop(why),
         };
         let caught_up = next >= self.high;
         let applied_until = caught_up.then_some(around.now_ms);
@@ -254,16 +270,12 @@ impl Recovering {
         Next::Ask(RecoveryQuestion::Apply { of, batch })
     }
 
-    fn run(&mut self, inputs: &[TopicPartition], around: &mut Around<'_>) -> Next {
+    fn run(&mut self, around: &mut Around<'_>) -> Next {
         let Some(of) = self.of else {
             return Next::Stop("an index without a build: report this".to_owned());
         };
         let facts = (around.facts)(of.incarnation);
-        let known = |input: &TopicPartition| self.progress.as_ref()?.next_of(&facts.topics.input(input));
-        let positions = match recovery::positions(inputs, &self.committed, &self.input_lows, &known) {
-            Ok(positions) => positions,
-            Err(why) => return Next::Stop(why),
-        };
+        let positions = std::mem::take(&mut self.positions);
         let progress = self
             .progress
             .take()
@@ -283,10 +295,4 @@ impl Recovering {
             kept_ms: around.steady_ms,
         }))
     }
-}
-
-/// What one changelog record does to the index.
-fn replayed(key: &[u8], value: Option<&[u8]>) -> Result<Vec<Op>, String> {
-    let key = RecordKey::parse(key).ok_or("the changelog holds a record under a key that this version doesn't know")?;
-    clocks::replay(&key, value).map_err(|error| error.to_string())
 }

@@ -1,5 +1,6 @@
 //! What recovery concludes from what it found. Pure: each function is one paragraph of the protocol, and can be read beside it.
 
+use super::stops;
 use crate::index::Marker;
 use crate::kafka::TopicPartition;
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ pub const TOMBSTONES_TRUSTED_MS: i64 = 6 * 24 * 3_600 * 1_000;
 /// What was found of a partition before its index is trusted.
 #[derive(Debug, Clone, Copy)]
 pub struct Found {
+    pub partition: i32,
     pub low: i64,
     pub high: i64,
     /// The incarnation that the changelog's last progress record names; None: no progress record yet.
@@ -52,7 +54,7 @@ pub fn plan(found: &Found) -> Plan {
     }
     if marker.offset > found.high {
         return Plan::Stop {
-            why: ahead_of_changelog(&marker, found.high),
+            why: stops::ahead_of_changelog(found.partition, &marker, found.high),
         };
     }
     let missing = marker.offset < found.high;
@@ -67,14 +69,6 @@ pub fn plan(found: &Found) -> Plan {
         };
     }
     Plan::Replay { from: marker.offset }
-}
-
-fn ahead_of_changelog(marker: &Marker, high: i64) -> String {
-    format!(
-        "the index is applied up to offset {} of a changelog that ends at {high}: the changelog lost records, and the index may \
-         be the last to hold them; restore the changelog, or delete this partition's index to go on without them",
-        marker.offset
-    )
 }
 
 /// Where one input goes on.
@@ -102,6 +96,7 @@ pub fn start(committed: Option<i64>, progress: Option<i64>, earliest: i64) -> St
 
 /// The positions of all inputs of a task, or the sentence why it stops.
 pub fn positions(
+    partition: i32,
     inputs: &[TopicPartition],
     committed: &[Option<i64>],
     earliest: &[i64],
@@ -109,27 +104,18 @@ pub fn positions(
 ) -> Result<BTreeMap<TopicPartition, i64>, String> {
     let mut positions = BTreeMap::new();
     for ((input, committed), earliest) in inputs.iter().zip(committed).zip(earliest) {
-        match start(*committed, progress(input), *earliest) {
-            Start::At(offset) if offset < *earliest => {
-                return Err(format!(
-                    "{input} begins at offset {earliest}, but {offset} is the next to read: records {offset} to {} were deleted \
-                     before they were judged",
-                    earliest - 1
-                ));
-            }
-            Start::At(offset) => {
-                positions.insert(input.clone(), offset);
-            }
+        let offset = match start(*committed, progress(input), *earliest) {
+            Start::At(offset) if offset < *earliest => Err(stops::deleted(partition, input, offset, *earliest)),
+            Start::At(offset) => Ok(offset),
+            Start::Disagree {
+                committed: Some(committed),
+                progress: None,
+            } => Err(stops::unknown_to_changelog(partition, input, committed)),
             Start::Disagree { committed, progress } => {
-                let said = |offset: Option<i64>| offset.map_or("nothing".to_owned(), |offset| offset.to_string());
-                return Err(format!(
-                    "the group has committed {} of {input}, but the changelog's progress record says {}: offsets were set by \
-                     hand, or the changelog is another; set the group's offset to the progress record's",
-                    said(committed),
-                    said(progress)
-                ));
+                Err(stops::disagree(partition, input, committed, progress.unwrap_or(0)))
             }
-        }
+        };
+        positions.insert(input.clone(), offset?);
     }
     Ok(positions)
 }
@@ -155,6 +141,7 @@ mod tests {
 
     fn found(marker: Option<Marker>) -> Found {
         Found {
+            partition: 3,
             low: 0,
             high: 100,
             incarnation: Some(Uuid::from_u128(1)),
@@ -203,5 +190,54 @@ mod tests {
         assert_eq!(start(Some(9), Some(9), 7), Start::At(9));
         assert!(matches!(start(Some(8), Some(9), 7), Start::Disagree { .. }));
         assert!(matches!(start(Some(8), None, 7), Start::Disagree { .. }));
+    }
+
+    #[test]
+    fn a_stop_says_what_each_way_out_loses_and_which_command_takes_it() {
+        let input = [TopicPartition::new("inbound-messages", 3)];
+        let said = |committed, earliest, progress: Option<i64>| {
+            positions(3, &input, &[committed], &[earliest], &|_| progress).unwrap_err()
+        };
+        let ahead = match plan(&found(Some(marker(101)))) {
+            Plan::Stop { why } => why,
+            other => panic!("{other:?}"),
+        };
+        for (said, loss, command) in [
+            (
+                ahead,
+                "give up what only the index holds",
+                "index rebuild --partition 3 --discard-index",
+            ),
+            (
+                said(Some(8), 0, Some(5)),
+                "records 5 to 7 are then never judged",
+                "positions accept changelog --partition 3",
+            ),
+            (
+                said(Some(8), 0, Some(5)),
+                "nothing is lost",
+                "positions accept group --partition 3",
+            ),
+            (
+                said(Some(5), 0, Some(8)),
+                "records 5 to 7 are then judged again",
+                "positions accept changelog --partition 3",
+            ),
+            (
+                said(Some(5), 0, None),
+                "the contacts and chatrooms that it lacks",
+                "positions accept group --partition 3",
+            ),
+            (
+                said(Some(5), 9, Some(5)),
+                "records 5 to 8 were deleted",
+                "positions accept log --partition 3",
+            ),
+        ] {
+            assert!(
+                said.contains(loss) && said.contains(&format!("`chatroom-router {command}`")),
+                "{said}"
+            );
+        }
     }
 }

@@ -16,8 +16,43 @@ use std::sync::Arc;
 pub enum Phase {
     Recovering(Box<Recovering>),
     Running(Box<Running>),
-    /// Paused until an operator has acted; the sentence says why.
-    Stopped,
+    /// Paused until an operator has acted.
+    Stopped(Stopped),
+}
+
+/// A partition that was found unfit to run is looked at again after so long: an operator acts, and nobody tells.
+const LOOK_AGAIN_MS: u64 = 10_000;
+/// And one that ran: it costs a recovery each time.
+const TRY_AGAIN_MS: u64 = 60_000;
+
+/// Why it stopped, and when it is looked at again.
+pub struct Stopped {
+    why: String,
+    /// None: not by itself.
+    look_at_ms: Option<u64>,
+}
+
+impl Stopped {
+    /// What was met while it ran would only be met again, so it is not tried as often.
+    pub(super) fn running(why: String, steady_ms: u64) -> Self {
+        let look_at_ms = Some(steady_ms + TRY_AGAIN_MS);
+        Self { why, look_at_ms }
+    }
+
+    pub(super) fn why(&self) -> &str {
+        &self.why
+    }
+
+    /// Not to be looked at again.
+    pub(super) fn for_good(why: String) -> Self {
+        let look_at_ms = None;
+        Self { why, look_at_ms }
+    }
+
+    fn recovering(why: String, steady_ms: u64) -> Self {
+        let look_at_ms = Some(steady_ms + LOOK_AGAIN_MS);
+        Self { why, look_at_ms }
+    }
 }
 
 pub struct Task {
@@ -133,11 +168,11 @@ impl Task {
                 }));
             }
             Next::Unfit(why) => {
-                self.phase = Phase::Stopped;
+                self.phase = Phase::Stopped(Stopped::for_good(why.clone()));
                 actions.push(Action::Fail(why));
             }
             Next::Stop(why) => {
-                self.phase = Phase::Stopped;
+                self.phase = Phase::Stopped(Stopped::recovering(why.clone(), around.steady_ms));
                 actions.push(Action::Report(Report::Stopped {
                     partition: self.life.partition,
                     why,
@@ -161,15 +196,27 @@ impl Task {
         actions
     }
 
-    /// Asks the open question again once its wait is over.
+    /// Asks the open question again once its wait is over; looks again at what was stopped.
     pub fn tick(&mut self, steady_ms: u64) -> Option<Action> {
-        let Phase::Recovering(recovering) = &mut self.phase else {
-            return None;
-        };
-        if !recovering.retry.is_waiting() || !recovering.retry.is_due(steady_ms) {
-            return None;
+        match &mut self.phase {
+            Phase::Recovering(recovering) if recovering.retry.is_waiting() && recovering.retry.is_due(steady_ms) => {
+                recovering.retry = recovering.retry.asked();
+                Some(Action::Recover(self.life, recovering.asked.clone()))
+            }
+            Phase::Stopped(stopped) if stopped.look_at_ms.is_some_and(|at| at <= steady_ms) && !self.closing => {
+                let question = RecoveryQuestion::Committed(self.inputs.clone());
+                let why = std::mem::take(&mut stopped.why);
+                self.phase = Phase::Recovering(Box::new(Recovering::again(question.clone(), why)));
+                Some(Action::Recover(self.life, question))
+            }
+            _ => None,
         }
-        recovering.retry = recovering.retry.asked();
-        Some(Action::Recover(self.life, recovering.asked.clone()))
+    }
+
+    /// What stopped it for good is gone.
+    pub(super) fn look_again(&mut self, steady_ms: u64) {
+        if let Phase::Stopped(stopped) = &mut self.phase {
+            stopped.look_at_ms.get_or_insert(steady_ms);
+        }
     }
 }

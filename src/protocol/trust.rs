@@ -2,7 +2,7 @@
 
 use super::core::Core;
 use super::recovering::Around;
-use super::task::{Phase, Task};
+use super::task::{Phase, Stopped, Task};
 use super::{Action, Life, Partition, RecoveryAnswer, Report};
 use crate::index::{Applied, Read};
 
@@ -10,14 +10,16 @@ use crate::index::{Applied, Read};
 const IDLE_APPLY_MS: u64 = 5_000;
 
 impl Core {
-    pub(super) fn stop(&mut self, partition: Partition, why: String) {
+    /// Stops a partition for what it met while it ran; `Stopped` says when it is looked at again.
+    pub(super) fn stop(&mut self, partition: Partition, stopped: Stopped) {
         self.forget_collected(partition);
         let life = self.next_life(partition);
         let Some(task) = self.tasks.get_mut(&partition) else {
             return;
         };
         task.life = life;
-        task.phase = Phase::Stopped;
+        let why = stopped.why().to_owned();
+        task.phase = Phase::Stopped(stopped);
         let held = task.held.clone();
         self.actions.push(Action::Pause(held));
         self.report(Report::Stopped { partition, why });
@@ -31,7 +33,7 @@ impl Core {
             return;
         };
         if task.closing {
-            task.phase = Phase::Stopped;
+            task.phase = Phase::Stopped(Stopped::for_good(cause.to_owned()));
             return;
         }
         task.life = life;

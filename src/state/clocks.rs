@@ -8,7 +8,7 @@ use crate::domain::ids::OrgId;
 use crate::domain::record::Record;
 use crate::domain::time::Instant;
 use crate::domain::timers::{Clocks, clocks};
-use crate::index::Op;
+use crate::index::{Change, Op};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClockKind {
@@ -69,28 +69,36 @@ pub fn clock_ops(org: &OrgId, member: &RecordKey, before: Option<&Clocks>, after
 
 /// The operations of one changelog record, as it is read on a replay or a rebuild. An error: a value that can't be read.
 pub fn replay(key: &RecordKey, value: Option<&[u8]>) -> Result<Vec<Op>, DecodeError> {
-    let Some(bytes) = value else {
-        return Ok(vec![delete(key)]);
+    ops(key, key.as_bytes().to_vec(), value.map(<[u8]>::to_vec))
+}
+
+/// What a changelog record does to the index, from its bytes. An error: the sentence why this version can't read it.
+pub fn change(offset: i64, key: Vec<u8>, value: Option<Vec<u8>>) -> Result<Change, String> {
+    let known = RecordKey::parse(&key);
+    let known = known.ok_or("the changelog holds a record under a key that this version doesn't know")?;
+    let ops = ops(&known, key, value).map_err(|error| error.to_string())?;
+    Ok(Change { offset, ops })
+}
+
+fn ops(key: &RecordKey, bytes: Vec<u8>, value: Option<Vec<u8>>) -> Result<Vec<Op>, DecodeError> {
+    let Some(value) = value else {
+        return Ok(vec![Op::Delete { key: bytes }]);
     };
-    let mut ops = vec![put(key, bytes)];
     if key.kind() != Kind::Phone {
         // Nothing in it ticks: only its format is looked at.
-        return Reader::new(bytes).map(|_| ops);
+        Reader::new(&value)?;
+        return Ok(vec![Op::Put { key: bytes, value }]);
     }
-    match decode(key, bytes)? {
-        Value::Live { subject, record } => {
-            let after = clocks_of(Some(&record));
-            ops.extend(
-                subject
-                    .iter()
-                    .flat_map(|subject| clock_ops(&subject.org, key, None, &after)),
-            );
-        }
+    let (org, after) = match decode(key, &value)? {
         Value::Gone(org) => {
-            ops = vec![delete(key)];
+            let mut ops = vec![Op::Delete { key: bytes }];
             ops.extend(clock_ops(&org, key, None, &Clocks::default()));
+            return Ok(ops);
         }
-    }
+        Value::Live { subject, record } => (subject.map(|subject| subject.org), clocks_of(Some(&record))),
+    };
+    let mut ops = vec![Op::Put { key: bytes, value }];
+    ops.extend(org.iter().flat_map(|org| clock_ops(org, key, None, &after)));
     Ok(ops)
 }
 

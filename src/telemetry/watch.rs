@@ -2,6 +2,7 @@
 
 use super::metrics::Metrics;
 use super::metrics::{Duplicate, IndexCall, IndexOutcome, RestoreCause, TransactionOutcome, TransactionPhase};
+use super::restoring::Restoring;
 use super::settled::Settled;
 use crate::health::{Answer, Partition as Health, Worker};
 use crate::judging::{Count, Tally};
@@ -21,6 +22,8 @@ pub struct Watch {
     health: Arc<Worker>,
     said: Mutex<Vec<(&'static str, Instant)>>,
     overlay_bytes: AtomicI64,
+    standing: Restoring,
+    stopped: AtomicI64,
 }
 
 impl Watch {
@@ -32,6 +35,8 @@ impl Watch {
             health,
             said: Mutex::default(),
             overlay_bytes: AtomicI64::new(0),
+            standing: Restoring::default(),
+            stopped: AtomicI64::new(0),
         }
     }
 
@@ -62,6 +67,7 @@ impl Watch {
                     .partitions_assigned
                     .add(i64::from(*cause == "assigned"));
                 self.health.partition(*partition, Health::Restoring(0));
+                self.goes_on(*partition);
                 tracing::info!(partition, cause, "recovery_begun");
             }
             Report::Rebuilding { partition, why } => tracing::warn!(partition, why, "index_rebuild_begun"),
@@ -69,28 +75,22 @@ impl Watch {
                 partition,
                 remaining,
                 replayed,
-            } => {
-                self.metrics.restores.records.inc_by(*replayed);
-                self.metrics.restores.remaining(*partition).set(*remaining);
-                self.health
-                    .partition(*partition, Health::Restoring(u64::try_from(*remaining).unwrap_or(0)));
-                tracing::debug!(partition, remaining, "restoring");
-            }
+            } => self.restoring(*partition, *remaining, *replayed),
             Report::Restored { partition, records } => {
                 self.health.partition(*partition, Health::Running);
+                self.goes_on(*partition);
+                self.metrics.restores.remaining(*partition).set(0);
                 self.kafka_answers();
                 self.health.index(Answer::Yes);
                 tracing::info!(partition, records, "partition_running");
             }
-            Report::Stopped { partition, why } => {
-                self.health.partition(*partition, Health::Stopped(why.clone()));
-                tracing::error!(partition, why, "partition_stopped");
-            }
+            Report::Stopped { partition, why } => self.stopped(*partition, why),
             Report::Closed { partition } => {
                 self.health.forget(*partition);
                 self.metrics.group.partitions_assigned.dec();
                 self.metrics.restores.forget(*partition);
                 self.metrics.lag.forget_task(*partition);
+                self.goes_on(*partition);
                 tracing::info!(partition, "partition_closed");
             }
             Report::Unavailable { partition, what } => {
@@ -112,6 +112,38 @@ impl Watch {
                 self.metrics.lag.task(*partition).index_records.set(*behind);
             }
         }
+    }
+
+    fn restoring(&self, partition: i32, remaining: i64, replayed: u64) {
+        self.metrics.restores.records.inc_by(replayed);
+        self.metrics.restores.remaining(partition).set(remaining);
+        let left = u64::try_from(remaining).unwrap_or(0);
+        self.health.partition(partition, Health::Restoring(left));
+        if let Some(rate) = self.standing.replayed(partition, replayed, Instant::now()) {
+            tracing::info!(partition, remaining, records_per_second = rate, "restoring");
+        }
+    }
+
+    /// Told each time that it is looked at; said once.
+    fn stopped(&self, partition: i32, why: &str) {
+        self.health.partition(partition, Health::Stopped(why.to_owned()));
+        if self.standing.stopped(partition, why) {
+            tracing::error!(partition, why, "partition_stopped");
+        }
+        self.count_stopped();
+    }
+
+    /// The partition is no longer restored, nor stopped.
+    fn goes_on(&self, partition: i32) {
+        self.standing.over(partition);
+        self.count_stopped();
+    }
+
+    /// One figure of all workers: each tells by how much its share has changed.
+    fn count_stopped(&self) {
+        let count = i64::try_from(self.standing.count_stopped()).unwrap_or(i64::MAX);
+        let before = self.stopped.swap(count, Ordering::Relaxed);
+        self.metrics.group.partitions_stopped.add(count - before);
     }
 
     fn committed(&self, tally: &Tally) {

@@ -1,26 +1,20 @@
 //! The questions of recovery, answered on a thread of their own with clients of their own, so that the worker keeps polling.
 
-use crate::index::Index;
+use crate::changelog::{self, Fault, Piece, Replay};
+use crate::index::{Applied, Index};
 use crate::kafka::lookup::Lookup;
 use crate::kafka::restore::RangeReader;
-use crate::kafka::{Consumer, Error, Kind, Record, Settings, TopicPartition};
+use crate::kafka::{Consumer, Error, Kind, Settings, TopicPartition};
 use crate::protocol::{Event, Life, RecoveryAnswer, RecoveryQuestion};
-use crate::state::keys::RecordKey;
-use crate::state::progress::Progress;
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 /// An answer that takes longer is asked for again, so that one partition's open transaction keeps no other waiting long.
 const CALL: Duration = Duration::from_secs(2);
-/// Without a record for so long a replay is asked for again; an open transaction below the watermark may be why.
-const STALL: Duration = Duration::from_secs(20);
-const PATIENCE: Duration = Duration::from_millis(500);
-/// Records of one replayed piece: a few hundred calls' worth of bytes, bounded.
-const PIECE: usize = 4_000;
-/// How far from its end the changelog is first searched for its last progress record.
-const TAIL: i64 = 64;
+/// How long a replay under way keeps others waiting for its next question.
+const STAY: Duration = Duration::from_millis(200);
 
 pub struct Recovery {
     questions: Sender<(Life, RecoveryQuestion)>,
@@ -33,7 +27,8 @@ impl Recovery {
             members: Consumer::open(&settings)?,
             lookup: Lookup::open(&settings)?,
             reader: RangeReader::open(&settings)?,
-            reading: None,
+            replay: Replay::open(&settings)?,
+            replaying: None,
             index: index.handle(),
             runtime: runtime.clone(),
         };
@@ -54,35 +49,54 @@ struct Answering {
     members: Consumer,
     lookup: Lookup,
     reader: RangeReader,
-    /// What the reader is set on: partition, position, end.
-    reading: Option<(TopicPartition, i64, i64)>,
+    replay: Replay,
+    replaying: Option<Life>,
     index: Index,
     runtime: Handle,
 }
 
 impl Answering {
     fn run(mut self, asked: &Receiver<(Life, RecoveryQuestion)>, mail: &Sender<Event>) {
-        let mut waiting: VecDeque<(Life, RecoveryQuestion)> = VecDeque::new();
-        let mut last: Option<Life> = None;
-        loop {
-            if waiting.is_empty() {
-                match asked.recv() {
-                    Ok(question) => waiting.push_back(question),
-                    Err(_) => return,
-                }
-            }
-            waiting.extend(asked.try_iter());
-            // One partition after another: a replay that is begun is read to its end.
-            let place = waiting.iter().position(|(life, _)| Some(*life) == last).unwrap_or(0);
-            let Some((life, question)) = waiting.remove(place) else {
-                continue;
-            };
-            last = Some(life);
+        let mut waiting = VecDeque::new();
+        while let Some((life, question)) = self.next(asked, &mut waiting) {
             let answer = self.answer(life, question);
+            self.replaying = self.is_replaying(life, &answer);
             if mail.send(Event::Recovered(life, answer)).is_err() {
                 return;
             }
         }
+    }
+
+    /// One partition after another: a replay that is begun is read to its end, or all that was read ahead would be in vain.
+    fn next(
+        &self,
+        asked: &Receiver<(Life, RecoveryQuestion)>,
+        waiting: &mut VecDeque<(Life, RecoveryQuestion)>,
+    ) -> Option<(Life, RecoveryQuestion)> {
+        waiting.extend(asked.try_iter());
+        if let Some(life) = self.replaying {
+            let until = Instant::now() + STAY;
+            loop {
+                if let Some(place) = waiting.iter().position(|(asking, _)| *asking == life) {
+                    return waiting.remove(place);
+                }
+                match asked.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                    Ok(question) => waiting.push_back(question),
+                    Err(_) => break,
+                }
+            }
+        }
+        waiting.pop_front().or_else(|| asked.recv().ok())
+    }
+
+    /// The partition of which another question is to come before others are asked.
+    fn is_replaying(&self, life: Life, answer: &RecoveryAnswer) -> Option<Life> {
+        let goes_on = match answer {
+            RecoveryAnswer::Replayed { .. } => true,
+            RecoveryAnswer::Applied(Applied::Applied | Applied::Already) => self.replay.has_more(),
+            _ => false,
+        };
+        goes_on.then_some(life)
     }
 
     fn answer(&mut self, life: Life, question: RecoveryQuestion) -> RecoveryAnswer {
@@ -94,10 +108,14 @@ impl Answering {
             RecoveryQuestion::Watermarks { changelog, inputs } => {
                 told(self.watermarks(&changelog, &inputs), |answer| answer)
             }
-            RecoveryQuestion::LastProgress { changelog, low, high } => self.last_progress(&changelog, low, high),
-            RecoveryQuestion::Replay { changelog, from, to } => {
-                told(self.replay(&changelog, from, to), |answer| answer)
+            RecoveryQuestion::LastProgress { changelog, low, high } => {
+                let found = changelog::last_progress(&mut self.reader, &changelog, low, high);
+                found.map_or_else(|fault| unread(&fault), RecoveryAnswer::LastProgress)
             }
+            RecoveryQuestion::Replay { changelog, from, to } => match self.replay.next(&changelog, from, to, CALL) {
+                Ok(Piece { changes, next }) => RecoveryAnswer::Replayed { changes, next },
+                Err(fault) => unread(&fault),
+            },
             RecoveryQuestion::Marker => indexed(
                 self.runtime.block_on(self.index.marker(partition)),
                 RecoveryAnswer::Marker,
@@ -119,69 +137,17 @@ impl Answering {
         let input_lows = self.lookup.low_watermarks(inputs, CALL)?;
         Ok(RecoveryAnswer::Watermarks { low, high, input_lows })
     }
-
-    /// Searches backwards, in windows that grow: compaction keeps the last record of the key, so it is near the end unless
-    /// aborted transactions follow it.
-    fn last_progress(&mut self, changelog: &TopicPartition, low: i64, high: i64) -> RecoveryAnswer {
-        let mut window = TAIL;
-        let mut to = high;
-        while to > low {
-            let from = low.max(to - window);
-            let records = match self.read_all(changelog, from, to) {
-                Ok(records) => records,
-                Err(error) => return failed(&error),
-            };
-            let last = records
-                .into_iter()
-                .rev()
-                .find(|record| record.key.as_deref() == Some(RecordKey::PROGRESS.as_bytes()));
-            if let Some(value) = last.and_then(|record| record.value) {
-                return match Progress::decode(&value) {
-                    Ok(progress) => RecoveryAnswer::LastProgress(Some(progress)),
-                    Err(error) => {
-                        RecoveryAnswer::Hopeless(format!("the progress record of {changelog} can't be read: {error}"))
-                    }
-                };
-            }
-            to = from;
-            window *= 8;
-        }
-        RecoveryAnswer::LastProgress(None)
-    }
-
-    fn read_all(&mut self, at: &TopicPartition, from: i64, to: i64) -> Result<Vec<Record>, Error> {
-        self.reading = None;
-        self.reader.start(at.clone(), from, to, STALL)?;
-        let mut records = Vec::new();
-        while !self.reader.next(PIECE, PATIENCE, &mut records)?.done {}
-        Ok(records)
-    }
-
-    fn replay(&mut self, at: &TopicPartition, from: i64, to: i64) -> Result<RecoveryAnswer, Error> {
-        let set_on = (at.clone(), from, to);
-        if self.reading.as_ref() != Some(&set_on) {
-            self.reader.start(at.clone(), from, to, STALL)?;
-        }
-        self.reading = None;
-        let mut found = Vec::new();
-        let mut progress = self.reader.next(PIECE, PATIENCE, &mut found)?;
-        while found.is_empty() && !progress.done {
-            progress = self.reader.next(PIECE, PATIENCE, &mut found)?;
-        }
-        self.reading = Some((at.clone(), progress.position, to));
-        let records = found
-            .into_iter()
-            .filter_map(|record| Some((record.at.offset, record.key?, record.value)))
-            .collect();
-        Ok(RecoveryAnswer::Replayed {
-            records,
-            next: progress.position,
-        })
-    }
 }
 
 fn told<T>(answer: Result<T, Error>, tell: impl FnOnce(T) -> RecoveryAnswer) -> RecoveryAnswer {
     answer.map_or_else(|error| failed(&error), tell)
+}
+
+fn unread(fault: &Fault) -> RecoveryAnswer {
+    match fault {
+        Fault::Kafka(error) => failed(error),
+        Fault::Unreadable(why) => RecoveryAnswer::Hopeless(why.clone()),
+    }
 }
 
 fn failed(error: &Error) -> RecoveryAnswer {

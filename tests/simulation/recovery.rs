@@ -7,6 +7,7 @@ use crate::world::{Happening, World};
 use chatroom_router::contract::TopicKind;
 use chatroom_router::kafka::TopicPartition;
 use chatroom_router::protocol::{Event, Life, RecoveryAnswer, RecoveryQuestion};
+use chatroom_router::state::clocks;
 use chatroom_router::state::keys::RecordKey;
 use chatroom_router::state::progress::Progress;
 
@@ -151,7 +152,8 @@ impl World {
             match self.meet(changelog, next, to) {
                 Met::Record(offset, data) => {
                     next = offset + 1;
-                    records.extend(data.key.clone().map(|key| (offset, key, data.value.clone())));
+                    let change = |key| clocks::change(offset, key, data.value.clone()).expect("we wrote it");
+                    records.extend(data.key.clone().map(change));
                 }
                 Met::End(end) if end == next => break,
                 Met::End(end) => next = end,
@@ -163,7 +165,7 @@ impl World {
         if records.is_empty() && next < to {
             return away("an open transaction");
         }
-        RecoveryAnswer::Replayed { records, next }
+        RecoveryAnswer::Replayed { changes: records, next }
     }
 }
 

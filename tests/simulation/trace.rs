@@ -15,8 +15,8 @@ pub fn event(event: &Event) -> String {
     match event {
         Event::Record(record) => format!("record {}", record.at),
         Event::EndReached(at) => format!("end {at}"),
-        Event::Recovered(life, RecoveryAnswer::Replayed { records, next }) => {
-            format!("{life:?} replayed {} to {next}", records.len())
+        Event::Recovered(life, RecoveryAnswer::Replayed { changes, next }) => {
+            format!("{life:?} replayed {} to {next}", changes.len())
         }
         Event::Settings(question, table) => format!(
             "settings {question}: {:?}",

@@ -104,6 +104,7 @@ impl Restores {
 /// This process in its consumer group.
 pub struct Group {
     pub partitions_assigned: IntGauge,
+    pub partitions_stopped: IntGauge,
     pub rebalances: IntCounter,
     pub fences: IntCounter,
 }
@@ -114,6 +115,10 @@ impl Group {
             partitions_assigned: make.gauge(
                 "partitions_assigned",
                 "Tasks that the workers of this process own. Alert: their sum over all processes is not topics.partitions for 5 minutes.",
+            )?,
+            partitions_stopped: make.gauge(
+                "partitions_stopped",
+                "Partitions of this process that stand still until somebody acts; /readyz?verbose and the log say why and what to do. Alert: over 0.",
             )?,
             rebalances: make.counter(
                 "rebalances_total",

@@ -1,0 +1,59 @@
+//! Why a partition stops, in sentences: what was found, what each way out may lose, and the command that takes it. Nothing here
+//! is tried: whoever acts does so by that command, and the partition, which is looked at again, then goes on.
+
+use crate::index::Marker;
+use crate::kafka::TopicPartition;
+
+/// The index holds more of the changelog than the changelog does.
+pub(super) fn ahead_of_changelog(partition: i32, marker: &Marker, high: i64) -> String {
+    format!(
+        "the index is applied up to offset {} of a changelog that ends at {high}: the changelog lost records, and the index may \
+         be the last to hold them; bring the changelog back from a replica or a copy, or give up what only the index holds: \
+         `chatroom-router index rebuild --partition {partition} --discard-index`",
+        marker.offset
+    )
+}
+
+/// The group's committed offset and the progress record differ.
+pub(super) fn disagree(partition: i32, input: &TopicPartition, committed: Option<i64>, progress: i64) -> String {
+    let said = committed.map_or("nothing".to_owned(), |offset| offset.to_string());
+    let other = match committed {
+        Some(committed) if committed > progress => {
+            format!("records {progress} to {} are then never judged", committed - 1)
+        }
+        Some(committed) => format!("records {committed} to {} are then judged again", progress - 1),
+        None => "all of it is then judged again".to_owned(),
+    };
+    format!(
+        "the group has committed {said} of {input}, but the changelog's progress record says {progress}: offsets were set by hand, \
+         or the changelog is another; go on from the progress record, with which nothing is lost or judged twice: `chatroom-router \
+         positions accept changelog --partition {partition}`, or from the group's offset ({other}): `chatroom-router positions \
+         accept group --partition {partition}`"
+    )
+}
+
+/// The group has committed offsets of an input that no progress record names.
+pub(super) fn unknown_to_changelog(partition: i32, input: &TopicPartition, committed: i64) -> String {
+    format!(
+        "the group has committed {committed} of {input}, of which the changelog knows nothing: was the changelog created anew? \
+         bring it back from a copy, or go on with what it holds now, without the contacts and chatrooms that it lacks: \
+         `chatroom-router positions accept group --partition {partition}`"
+    )
+}
+
+/// The records that were to come next are gone.
+pub(super) fn deleted(partition: i32, input: &TopicPartition, next: i64, earliest: i64) -> String {
+    format!(
+        "{input} begins at offset {earliest}, but {next} is the next to read: records {next} to {} were deleted before they were \
+         judged; go on without them: `chatroom-router positions accept log --partition {partition}`",
+        earliest - 1
+    )
+}
+
+/// The broker does not know the offset that was to come next.
+pub(super) fn out_of_range(partition: i32, input: &TopicPartition, next: i64) -> String {
+    format!(
+        "{input} does not hold offset {next}, the next to read: records were deleted before they were judged, or the topic was \
+         created anew; go on with what it holds: `chatroom-router positions accept log --partition {partition}`"
+    )
+}
