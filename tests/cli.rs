@@ -1,6 +1,11 @@
 //! The binary from outside: what it prints, on which stream, and its exit codes.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // A test that panics has said what it found.
 
+#[path = "it/harness/printed.rs"]
+mod printed;
+
+use chatroom_router::cli::Cli;
+use clap::{CommandFactory, Parser};
 use std::process::{Command, Output};
 
 fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
@@ -8,11 +13,13 @@ fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CHATROOM_ROUTER_")) {
         command.env_remove(name);
     }
-    command
+    let output = command
         .args(arguments)
         .envs(variables.iter().copied())
         .output()
-        .unwrap()
+        .unwrap();
+    printed::check(arguments, &output.stdout);
+    output
 }
 
 fn code(output: &Output) -> i32 {
@@ -191,4 +198,92 @@ fn a_load_without_a_kafka_is_69() {
         "{}",
         stderr(&output)
     );
+}
+
+/// Each command with the words that call it, the program itself first.
+fn all_commands() -> Vec<(Vec<String>, clap::Command)> {
+    let mut found = vec![(Vec::new(), Cli::command())];
+    let mut place = 0;
+    while let Some((words, command)) = found.get(place).cloned() {
+        let below = command.get_subcommands().map(|below| {
+            let words = [words.clone(), vec![below.get_name().to_owned()]].concat();
+            (words, below.clone())
+        });
+        found.extend(below.collect::<Vec<_>>());
+        place += 1;
+    }
+    found
+}
+
+/// Those of a command's help, without what sets variables before them and what goes on behind.
+fn examples(command: &clap::Command) -> Vec<String> {
+    let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let program = "chatroom-router ";
+    let lines = help
+        .lines()
+        .filter(|line| line.starts_with("  ") && line.contains(program));
+    let example = |line: &str| {
+        let line = &line[line.find(program).unwrap()..];
+        let end = [" && ", " | ", " > ", "  "]
+            .iter()
+            .filter_map(|stop| line.find(stop))
+            .min();
+        line[..end.unwrap_or(line.len())].to_owned()
+    };
+    lines.map(example).collect()
+}
+
+#[test]
+fn every_command_shows_examples_that_can_be_typed() {
+    for (words, command) in all_commands() {
+        let examples = examples(&command);
+        assert!(
+            !examples.is_empty(),
+            "`{}` has no examples: give it an after_help",
+            words.join(" ")
+        );
+        for example in examples {
+            let typed: Vec<&str> = example.split_whitespace().collect();
+            let is_its_own = typed[1..].iter().zip(&words).all(|(typed, word)| typed == word);
+            assert!(is_its_own, "`{example}` is no example of `{}`", words.join(" "));
+            if let Err(fault) = Cli::try_parse_from(&typed) {
+                panic!("`{example}`: {fault}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_command_that_prints_data_has_a_schema() {
+    const PRINT_NONE: [&str; 3] = ["run", "completions", "man"];
+    for (words, command) in all_commands() {
+        let is_leaf = command.get_subcommands().next().is_none();
+        if is_leaf && !PRINT_NONE.contains(&words[0].as_str()) {
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let schema = printed::schema_path(&words);
+            assert!(schema.is_some(), "schemas/commands/{}.json is missing", words.join("-"));
+        }
+    }
+}
+
+#[test]
+fn completions_and_pages_know_every_command() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = stdout(&run(&["completions", shell], &[]));
+        for (words, _) in all_commands() {
+            let name = words.last().map_or("chatroom-router", String::as_str);
+            assert!(script.contains(name), "{shell}: {name}");
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(&["man", "--to", folder.path().to_str().unwrap()], &[]);
+    assert_eq!(code(&output), 0, "{}", stderr(&output));
+    for (words, _) in all_commands() {
+        let name = [vec!["chatroom-router".to_owned()], words.clone()].concat().join("-");
+        let written = std::fs::read_to_string(folder.path().join(name).with_extension("1")).unwrap();
+        assert!(written.contains(".SH EXAMPLES"), "{words:?}");
+        let words: Vec<&str> = std::iter::once("man").chain(words.iter().map(String::as_str)).collect();
+        assert_eq!(stdout(&run(&words, &[])), written, "{words:?}");
+    }
+    assert_eq!(code(&run(&["man", "nonsense"], &[])), 64);
 }

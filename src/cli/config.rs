@@ -12,11 +12,26 @@ Examples:
   CHATROOM_ROUTER_WORKERS=2 chatroom-router config show
   chatroom-router config show --output json";
 
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  chatroom-router config check
+  chatroom-router config check --config router.toml --output json
+
+Exit code 78: there are faults.";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  chatroom-router config show
+  CHATROOM_ROUTER_BATCH__LINGER_MS=2 chatroom-router config show
+  chatroom-router config show --output json";
+
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
     /// Name every fault at once, with its key and what to write instead.
+    #[command(after_help = CHECK_EXAMPLES)]
     Check,
     /// Show the values that hold and where each comes from; secrets are left out.
+    #[command(after_help = SHOW_EXAMPLES)]
     Show,
 }
 

@@ -26,13 +26,31 @@ Examples:
 
 Nothing known under it is exit code 65. It reads the index, and says up to when that is applied.";
 
+const PHONE_EXAMPLES: &str = "\
+Examples:
+  chatroom-router lookup phone acme +919812345678
+  chatroom-router lookup phone acme 919812345678 --output json";
+
+const CHATROOM_EXAMPLES: &str = "\
+Examples:
+  chatroom-router lookup chatroom acme da9-6df27029-4744-5a3b-9c51-7dcf02a7aa90
+  chatroom-router lookup chatroom acme da9-6df27029-4744-5a3b-9c51-7dcf02a7aa90 --output json";
+
+const CONTACT_EXAMPLES: &str = "\
+Examples:
+  chatroom-router lookup contact acme L-17
+  chatroom-router lookup contact acme L-17 --output json";
+
 #[derive(Debug, Subcommand)]
 pub enum LookupCommand {
     /// All that an org knows under a phone.
+    #[command(after_help = PHONE_EXAMPLES)]
     Phone(Subject),
     /// A chatroom, and what else stands under its phone.
+    #[command(after_help = CHATROOM_EXAMPLES)]
     Chatroom(Subject),
     /// A contact by its id in the CRM, and what else stands under its phone.
+    #[command(after_help = CONTACT_EXAMPLES)]
     Contact(Subject),
 }
 

@@ -3,6 +3,7 @@
 pub mod config;
 mod demo;
 mod explain;
+mod help;
 mod letters;
 mod load;
 mod lookup;
@@ -33,6 +34,8 @@ Examples:
   chatroom-router run                           route, until SIGTERM
   chatroom-router explain acme +919812345678 +12025550100
                                                 where a message would go, and why
+  chatroom-router load --rate 1000              how long a message takes at so many a second
+  chatroom-router man topics plan | man -l -    all about a command
 
 Settings: a TOML file (--config), and over it the environment: batch.linger_ms is CHATROOM_ROUTER_BATCH__LINGER_MS.
 Exit codes: 0 done, 64 wrong usage, 65 bad data, 69 Kafka or Redis can't be reached, 70 our own fault, 78 bad
@@ -81,6 +84,12 @@ pub enum Command {
     /// Check the configuration, or show what holds and where it comes from.
     #[command(subcommand, after_help = config::EXAMPLES)]
     Config(config::ConfigCommand),
+    /// Print what a shell needs to complete this command line.
+    #[command(after_help = help::COMPLETIONS_EXAMPLES)]
+    Completions(help::CompletionsArgs),
+    /// Print a manual page, or write all of them.
+    #[command(after_help = help::MAN_EXAMPLES)]
+    Man(help::ManArgs),
 }
 
 impl Cli {
@@ -91,6 +100,8 @@ impl Cli {
         match self.command {
             Command::Demo(args) => demo::run(&args, environment, &mut out),
             Command::Config(command) => config::run(loaded, command, &mut out),
+            Command::Completions(args) => help::completions(&args, &mut out),
+            Command::Man(args) => help::man(&args, &mut out),
             Command::Run => run::run(loaded?.config),
             Command::Lookup(command) => lookup::run(&loaded?.config, command, &mut out),
             Command::Explain(args) => explain::run(&loaded?.config, &args, &mut out),

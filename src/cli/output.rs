@@ -33,6 +33,11 @@ impl<'a> Out<'a> {
         settled(writeln!(self.to, "{line}"))
     }
 
+    /// As they are.
+    pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        settled(self.to.write_all(bytes))
+    }
+
     pub fn json(&mut self, value: &Value) -> Result<(), Failure> {
         settled(writeln!(self.to, "{value:#}"))
     }

@@ -19,11 +19,29 @@ Examples:
 
 Exit code 65: the topics are there and can't keep the router's promise; the sentence says what to change.";
 
+const PLAN_EXAMPLES: &str = "\
+Examples:
+  chatroom-router topics plan
+  chatroom-router topics plan --output json
+  CHATROOM_ROUTER_TOPICS__PREFIX=staging. chatroom-router topics plan
+
+Exit code 65: the topics are there and can't keep the router's promise; the sentence says what to change.";
+
+const APPLY_EXAMPLES: &str = "\
+Examples:
+  chatroom-router topics apply
+  chatroom-router topics apply --output json
+  CHATROOM_ROUTER_TOPICS__PARTITIONS=8 CHATROOM_ROUTER_TOPICS__REPLICATION_FACTOR=3 chatroom-router topics apply
+
+What is there stays as it is. Exit code 65: it can't keep the router's promise, and nothing was created.";
+
 #[derive(Debug, Subcommand)]
 pub enum TopicsCommand {
     /// Show all topics, and what differs from what the router needs.
+    #[command(after_help = PLAN_EXAMPLES)]
     Plan,
     /// Create the topics that are missing.
+    #[command(after_help = APPLY_EXAMPLES)]
     Apply,
 }
 

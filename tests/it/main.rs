@@ -4,6 +4,7 @@
 
 mod faults;
 mod harness;
+mod help;
 mod letters;
 mod load;
 mod model;

@@ -41,7 +41,35 @@ Examples:
 
 What is sent back is judged again, and published only if it can be routed now.";
 
+const LIST_DEAD: &str = "\
+Examples:
+  chatroom-router dead-letters list
+  chatroom-router dead-letters list --reason BAD_PHONE --topic inbound-messages --since 24h
+  chatroom-router dead-letters list --org acme --output json";
+
+const SHOW: &str = "\
+Examples:
+  chatroom-router dead-letters show 3:1042
+  chatroom-router dead-letters show inbound-messages:5:900213 --output json";
+
+const LIST_UNROUTED: &str = "\
+Examples:
+  chatroom-router unrouted list
+  chatroom-router unrouted list --reason NO_CONTACT --org acme --output json";
+
+const REPLAY_DEAD: &str = "\
+Examples:
+  chatroom-router dead-letters replay --reason BAD_PHONE --dry-run
+  chatroom-router dead-letters replay --reason BAD_PHONE --rate 50";
+
+const REPLAY_UNROUTED: &str = "\
+Examples:
+  chatroom-router unrouted replay --org acme --dry-run
+  chatroom-router unrouted replay --org acme --max 1000";
+
 const REPLAY: &str = "\
+Sends records back to where they came from, to be judged again.
+
 A replay keeps its place: what it sent and how far it came are one transaction, in a consumer group of its own. Stop it at any
 moment (Ctrl-C) and run it again: it goes on from there. Other filters are another place: what one replay sent, a replay with
 other filters sends again. The router knows a message or a command again for eight days and then does nothing, also a command
@@ -53,20 +81,23 @@ first whether a newer one came since. Old org-settings go back only if --topic o
 #[derive(Debug, Subcommand)]
 pub enum DeadLettersCommand {
     /// Show why records became dead letters, how many, and the latest.
+    #[command(after_help = LIST_DEAD)]
     List(ListDead),
     /// Show one whole: why, where it came from, key, headers and value.
+    #[command(after_help = SHOW)]
     Show(show::ShowArgs),
     /// Send them back to the topics that they came from.
-    #[command(after_help = REPLAY)]
+    #[command(long_about = REPLAY, after_help = REPLAY_DEAD)]
     Replay(ReplayDead),
 }
 
 #[derive(Debug, Subcommand)]
 pub enum UnroutedCommand {
     /// Show why messages had nowhere to go, how many, and the latest.
+    #[command(after_help = LIST_UNROUTED)]
     List(ListUnrouted),
     /// Send them back to the inbound messages, to be judged again.
-    #[command(after_help = REPLAY)]
+    #[command(long_about = REPLAY, after_help = REPLAY_UNROUTED)]
     Replay(ReplayUnrouted),
 }
 

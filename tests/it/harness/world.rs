@@ -2,6 +2,7 @@
 
 use super::client::Client;
 use super::log::Log;
+use super::printed;
 use super::process::Process;
 use super::redis::Redis;
 use super::services::{free_port, kafka_brokers, redis_url};
@@ -162,7 +163,16 @@ impl World {
 
     /// One of the program's one-shot commands, in this world.
     pub fn command(&self, arguments: &[&str]) -> std::process::Output {
-        self.program(arguments).output().expect("the program starts")
+        self.command_with(&[], arguments)
+    }
+
+    /// With these variables over the world's own.
+    pub fn command_with(&self, variables: &[(String, String)], arguments: &[&str]) -> std::process::Output {
+        let mut command = self.program(arguments);
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
+        let output = command.output().expect("the program starts");
+        printed::check(arguments, &output.stdout);
+        output
     }
 
     /// The same, not started yet.
