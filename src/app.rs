@@ -1,6 +1,7 @@
 //! The composition root: builds the adapters, starts the threads, waits for the end. The only place that knows all parts.
 
 use crate::admin::{self, Admin};
+use crate::api::{self, Api, serve::Listener};
 use crate::config::Config;
 use crate::contract::{Decoder, IdHasher, TopicKind};
 use crate::domain::phone::CANONICAL_FORM_VERSION;
@@ -55,6 +56,7 @@ pub struct App {
     pub metrics: Arc<Metrics>,
     pub health: Arc<Health>,
     pub shutdown: Shutdown,
+    settings: Settings,
 }
 
 impl App {
@@ -71,11 +73,13 @@ impl App {
 
     pub fn on(config: Arc<Config>, backend: Backend, shutdown: Shutdown) -> Result<Self, Failure> {
         let metrics = Metrics::new().map_err(|error| Failure::new(Exit::Internal, error.to_string()))?;
+        let topic = config.topics.name(TopicKind::RouterSettings).clone();
         Ok(Self {
+            settings: Settings::start(backend.kafka.clone(), topic)?,
+            health: Arc::new(Health::of_workers(config.workers)),
+            metrics: Arc::new(metrics),
             config,
             backend,
-            metrics: Arc::new(metrics),
-            health: Arc::new(Health::new()),
             shutdown,
         })
     }
@@ -94,6 +98,29 @@ impl App {
         };
         tokio::spawn(listener.serve(admin, until.wished()));
         Ok(address)
+    }
+
+    /// Serves the API until the end is wished for. Gives back where, unless it is off, and what ends when all is answered.
+    pub async fn serve_api(&self) -> Result<Option<(SocketAddr, tokio::task::JoinHandle<()>)>, Failure> {
+        let Some(listen) = &self.config.api.listen else {
+            return Ok(None);
+        };
+        let listener = Listener::bind(listen, &self.config.api).await?;
+        let internal = |error: std::io::Error| Failure::new(Exit::Internal, error.to_string());
+        let address = listener.address().map_err(internal)?;
+        let parts = api::Parts {
+            config: self.config.clone(),
+            kafka: self.backend.kafka.clone(),
+            index: self.backend.index.handle(),
+            settings: self.settings.clone(),
+            metrics: self.metrics.clone(),
+            health: self.health.add_api(),
+        };
+        let api = Api::start(parts, self.shutdown.clone())?;
+        let drain = self.config.shutdown.drain;
+        let served = listener.serve(api::router(api), self.shutdown.wished(), drain);
+        tracing::info!(%address, "api_listens");
+        Ok(Some((address, tokio::spawn(served))))
     }
 
     /// Runs until the end is wished for and all is drained. Blocks; to be called beside the runtime, not on it.
@@ -117,10 +144,11 @@ impl App {
         let Some((lookup, counts)) = self.prepare(runtime, &watches)? else {
             return Ok(());
         };
-        let settings = Settings::start(
-            self.backend.kafka.clone(),
-            config.topics.name(TopicKind::RouterSettings).clone(),
-        )?;
+        if config.workers == 0 {
+            tracing::info!("api_alone");
+            runtime.block_on(self.shutdown.wished());
+            return Ok(());
+        }
         let mut mailboxes = Vec::new();
         let mut workers = Vec::new();
         for (number, watch) in watches.into_iter().enumerate() {
@@ -134,7 +162,7 @@ impl App {
                 commands_topic: config.topics.name(TopicKind::RouterCommands).clone(),
                 index: self.backend.index.handle(),
                 runtime: runtime.clone(),
-                settings: settings.clone(),
+                settings: self.settings.clone(),
                 watch,
                 shutdown: self.shutdown.clone(),
                 drain: config.shutdown.drain,

@@ -14,6 +14,15 @@ pub const HEARTBEAT_DEADLINE: Duration = Duration::from_secs(60);
 pub struct Health {
     start: Instant,
     workers: Mutex<Vec<Arc<Worker>>>,
+    /// Without workers nothing is assigned or restored here.
+    has_workers: bool,
+    api: Mutex<Option<Arc<Api>>>,
+}
+
+/// The API's part: whether those that it asks answer.
+pub struct Api {
+    kafka: Mutex<Answer>,
+    index: Mutex<Answer>,
 }
 
 /// One worker's part.
@@ -101,10 +110,28 @@ impl Default for Health {
 impl Health {
     #[must_use]
     pub fn new() -> Self {
+        Self::of_workers(1)
+    }
+
+    /// Of a process that is to have so many; with none it only serves.
+    #[must_use]
+    pub fn of_workers(count: usize) -> Self {
         Self {
             start: Instant::now(),
             workers: Mutex::default(),
+            has_workers: count > 0,
+            api: Mutex::default(),
         }
+    }
+
+    /// The process serves the API too.
+    pub fn add_api(&self) -> Arc<Api> {
+        let api = Arc::new(Api {
+            kafka: Mutex::new(Answer::Unknown),
+            index: Mutex::new(Answer::Unknown),
+        });
+        *locked(&self.api) = Some(api.clone());
+        api
     }
 
     /// A further worker, which from now on has to turn.
@@ -131,12 +158,30 @@ impl Health {
     pub fn ready(&self) -> Report {
         let workers = locked(&self.workers).clone();
         let said: Vec<Said> = workers.iter().map(|worker| locked(&worker.said).clone()).collect();
-        Report(vec![
-            assigned(&said),
-            restored(&said),
-            answers("kafka", said.iter().map(|said| &said.kafka)),
-            answers("index", said.iter().map(|said| &said.index)),
-        ])
+        let mut parts = Vec::new();
+        if self.has_workers {
+            parts = vec![
+                assigned(&said),
+                restored(&said),
+                answers("kafka", said.iter().map(|said| &said.kafka)),
+                answers("index", said.iter().map(|said| &said.index)),
+            ];
+        }
+        if let Some(api) = &*locked(&self.api) {
+            parts.push(answer("api_kafka", &locked(&api.kafka)));
+            parts.push(answer("api_index", &locked(&api.index)));
+        }
+        Report(parts)
+    }
+}
+
+impl Api {
+    pub fn kafka(&self, answer: Answer) {
+        *locked(&self.kafka) = answer;
+    }
+
+    pub fn index(&self, answer: Answer) {
+        *locked(&self.index) = answer;
     }
 }
 
@@ -250,6 +295,15 @@ fn restored(said: &[Said]) -> Part {
         .flat_map(|said| said.partitions.iter().filter_map(fault))
         .collect();
     part("restored", faults, "all partitions run".to_owned())
+}
+
+fn answer(name: &'static str, answer: &Answer) -> Part {
+    let fault = match answer {
+        Answer::Yes => None,
+        Answer::Unknown => Some("no answer yet".to_owned()),
+        Answer::No(why) => Some(why.clone()),
+    };
+    part(name, fault.into_iter().collect(), "answers".to_owned())
 }
 
 fn answers<'a>(name: &'static str, answers: impl Iterator<Item = &'a Answer>) -> Part {

@@ -23,6 +23,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
+pub use standing::{Here, Standing};
+
+mod standing;
+
 /// A judgement that asks for more records more often is a fault of ours.
 const ROUNDS: usize = 32;
 
@@ -75,13 +79,7 @@ impl Inspector {
         let mut found = Found::default();
         if let Some(entry) = self.entry(org, phone).await? {
             found.phone = Some(phone);
-            found.chatrooms = entry.chatrooms.clone();
-            for block in 0..entry.archived {
-                let key = Key::Archive(org.clone(), phone, block);
-                if let Some(Record::Archive(older)) = self.record(&key).await?.as_deref() {
-                    found.chatrooms.extend_from_slice(older);
-                }
-            }
+            found.chatrooms = self.all_chatrooms(org, phone, &entry).await?;
             found.contacts = entry.contacts;
             if found.contacts.is_empty() && found.chatrooms.is_empty() {
                 found.note = Some("Neither a contact nor a chatroom stands under it.".to_owned());
@@ -92,12 +90,17 @@ impl Inspector {
     }
 
     pub async fn chatroom(&mut self, org: &OrgId, name: ChatroomName) -> Result<Found, Failure> {
-        let key = Key::Chatroom(org.clone(), name);
-        let phone = match self.record(&key).await?.as_deref() {
+        let phone = self.phone_of(org, &name).await?;
+        self.under(org, phone, None).await
+    }
+
+    /// The phone that a chatroom stands under.
+    pub async fn phone_of(&mut self, org: &OrgId, name: &ChatroomName) -> Result<Option<Phone>, Failure> {
+        let key = Key::Chatroom(org.clone(), name.clone());
+        Ok(match self.record(&key).await?.as_deref() {
             Some(Record::Chatroom(ChatroomRecord { phone, .. })) => *phone,
             _ => None,
-        };
-        self.under(org, phone, None).await
+        })
     }
 
     pub async fn contact(&mut self, org: &OrgId, crm_id: CrmId) -> Result<Found, Failure> {

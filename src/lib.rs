@@ -22,10 +22,11 @@
 //! # Where to begin
 //!
 //! [`domain`] (the rules), [`judging`] (one record, from bytes to bytes), [`protocol`] (a state machine without I/O),
-//! [`worker`] (the thread that performs it), [`app`] (what is wired to what). The adapters, [`kafka`] and [`index`], are the only
+//! [`worker`] (the thread that performs it), [`api`] (what others see of it), [`app`] (what is wired to what). The adapters, [`kafka`] and [`index`], are the only
 //! ones to name a client library.
 
 pub mod admin;
+pub mod api;
 pub mod app;
 pub mod changelog;
 pub mod cli;

@@ -52,7 +52,10 @@ fn help_and_version_are_done_wrong_usage_is_64() {
 
 #[test]
 fn a_configuration_with_faults_is_78_and_all_are_told() {
-    let faulty = [("CHATROOM_ROUTER_WORKERS", "0"), ("CHATROOM_ROUTER_BATCH__LINGER", "5")];
+    let faulty = [
+        ("CHATROOM_ROUTER_WORKERS", "65"),
+        ("CHATROOM_ROUTER_BATCH__LINGER", "5"),
+    ];
     for arguments in [&["config", "check"][..], &["config", "show"], &["topics", "plan"]] {
         let output = run(arguments, &faulty);
         assert_eq!(code(&output), 78, "{arguments:?}");
@@ -73,7 +76,7 @@ fn a_configuration_with_faults_is_78_and_all_are_told() {
 fn faults_for_scripts_are_json() {
     let output = run(
         &["--output", "json", "config", "check"],
-        &[("CHATROOM_ROUTER_WORKERS", "0")],
+        &[("CHATROOM_ROUTER_WORKERS", "65")],
     );
     assert_eq!(code(&output), 78);
     let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -137,7 +140,7 @@ fn the_demo_plays_its_script_and_checks_it() {
     // What a router of one's own is set to, faults included, is not the demo's.
     let variables = [
         ("CHATROOM_ROUTER_KAFKA__BROKERS", "nowhere:1"),
-        ("CHATROOM_ROUTER_WORKERS", "0"),
+        ("CHATROOM_ROUTER_WORKERS", "65"),
         ("CHATROOM_ROUTER_CONFIG", "/absent"),
     ];
     let output = run(&["demo", "--once"], &variables);

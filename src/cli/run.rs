@@ -1,4 +1,4 @@
-//! `run`: the router, and the admin server if one is configured, until SIGTERM or SIGINT.
+//! `run`: the router, and the API and the admin server if they are configured, until SIGTERM or SIGINT.
 
 use crate::app::App;
 use crate::config::Config;
@@ -28,7 +28,14 @@ pub fn run(config: Config) -> Result<(), Failure> {
     let ended = Shutdown::new();
     let app = App::on_services(Arc::new(config), shutdown)?;
     runtime.block_on(app.serve_admin(level, ended.clone()))?;
+    let api = runtime.block_on(app.serve_api())?;
+    let shutdown = app.shutdown.clone();
     let result = app.run(runtime.handle());
+    shutdown.trigger().fire();
+    if let Some((_, served)) = api {
+        // It has its own bound of time, and a panic in it has been told.
+        let _ = runtime.block_on(served);
+    }
     ended.trigger().fire();
     result
 }

@@ -9,6 +9,7 @@ pub fn check(values: &mut Values) {
     timeouts(values);
     security(values);
     topics_differ(values);
+    api(values);
     at_least(values, "batch.max_bytes", "limits.record_bytes");
     at_least(values, "state.overlay_max_bytes", "batch.max_bytes");
 }
@@ -90,6 +91,30 @@ fn refuse_all(values: &mut Values, names: &[&str], what: &str, instead: &str) {
     for key in names.iter().map(|name| format!("kafka.security.{name}")) {
         if values.is_written(&key) {
             values.fault(&key, what, instead);
+        }
+    }
+}
+
+fn api(values: &mut Values) {
+    let (listens, has_tokens) = (!values.text("api.listen").is_empty(), values.is_written("api.tokens"));
+    if listens && !has_tokens && !values.is_faulty("api.tokens") {
+        values.fault(
+            "api.listen",
+            "lets nobody in without api.tokens",
+            "set api.tokens, or leave it out",
+        );
+    }
+    if !listens && values.number("workers") == 0 && !values.is_faulty("api.listen") {
+        values.fault(
+            "workers",
+            "is 0, and there is no API to serve",
+            "write at least 1, or set api.listen",
+        );
+    }
+    for (one, other) in [("certificate_file", "key_file"), ("key_file", "certificate_file")] {
+        let (one, other) = (format!("api.tls.{one}"), format!("api.tls.{other}"));
+        if values.is_written(&one) && !values.is_written(&other) && !values.is_faulty(&other) {
+            values.fault(&one, format!("is of no use without {other}"), "set both or neither");
         }
     }
 }

@@ -44,7 +44,7 @@ fn entry(knob: &Knob, name: &str) -> String {
     let (Preset::Is(value) | Preset::Derived(_, value)) = knob.default;
     match knob.kind {
         Kind::Properties => format!("{comment}#\"statistics.interval.ms\" = \"60000\"\n"),
-        Kind::Number(..) | Kind::Flag => format!("{comment}#{name} = {value}\n"),
+        Kind::Number(..) | Kind::Flag | Kind::Tokens => format!("{comment}#{name} = {value}\n"),
         _ => format!("{comment}#{name} = {value:?}\n"),
     }
 }

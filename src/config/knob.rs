@@ -23,6 +23,8 @@ pub enum Kind {
     File,
     /// An address that may hold a password: shown without it; may come from a file too.
     Url(fn(&str) -> Result<(), &'static str>),
+    /// Who may use the API: never shown but for the names; may come from a file too.
+    Tokens,
     /// All keys under this one, as they are.
     Properties,
 }
@@ -38,6 +40,6 @@ pub enum Preset {
 impl Kind {
     /// Whether `<key>_file` may name a file that holds it.
     pub fn may_come_from_file(self) -> bool {
-        matches!(self, Self::Secret(_) | Self::Url(_))
+        matches!(self, Self::Secret(_) | Self::Url(_) | Self::Tokens)
     }
 }

@@ -2,12 +2,13 @@
 //! `config show`, the example file and the checks are made from this table; a key that isn't here is a fault.
 
 use super::knob::{Kind, Knob, Preset};
+use super::knobs_api::API;
 use super::shape;
 
 use Kind::{Choice, File, Flag, Number, Properties, Secret, Text, Url};
 use Preset::{Derived, Is};
 
-const fn knob(key: &'static str, kind: Kind, default: Preset, why: &'static str) -> Knob {
+pub(super) const fn knob(key: &'static str, kind: Kind, default: Preset, why: &'static str) -> Knob {
     Knob {
         key,
         kind,
@@ -17,13 +18,13 @@ const fn knob(key: &'static str, kind: Kind, default: Preset, why: &'static str)
 }
 
 /// In the order in which they are shown. Keys of one section stand together.
-pub const KNOBS: &[&[Knob]] = &[PROCESS, KAFKA, SECURITY, PROPERTIES, TOPICS, WORK, KEPT, SERVICE];
+pub const KNOBS: &[&[Knob]] = &[PROCESS, KAFKA, SECURITY, PROPERTIES, TOPICS, WORK, KEPT, API, SERVICE];
 
 const PROCESS: &[Knob] = &[knob(
     "workers",
-    Number(1, 64),
+    Number(0, 64),
     Derived("the number of cores, at most 4 and at most topics.partitions", "2"),
-    "Threads that route, each with a consumer and a producer of its own. More use more cores; beyond the number of partitions they idle.",
+    "Threads that route, each with a consumer and a producer of its own. More use more cores; beyond the number of partitions they idle. 0: the process routes nothing and only serves the API.",
 )];
 
 const KAFKA: &[Knob] = &[

@@ -86,15 +86,32 @@ impl Layers {
     }
 }
 
-/// A list is the comma list of its members.
+/// A list is the comma list of its members; one of tables is JSON.
 fn text_of(kind: ValueKind) -> String {
     match kind {
+        ValueKind::Array(members) if members.iter().any(|member| matches!(member.kind, ValueKind::Table(_))) => {
+            json_of(ValueKind::Array(members)).to_string()
+        }
         ValueKind::Array(members) => {
             let members = members.into_iter().map(|member| text_of(member.kind));
             members.collect::<Vec<_>>().join(",")
         }
         ValueKind::Table(_) => "{}".to_owned(),
         scalar => scalar.to_string(),
+    }
+}
+
+fn json_of(kind: ValueKind) -> serde_json::Value {
+    match kind {
+        ValueKind::Array(members) => members.into_iter().map(|member| json_of(member.kind)).collect(),
+        ValueKind::Table(fields) => fields
+            .into_iter()
+            .map(|(name, field)| (name, json_of(field.kind)))
+            .collect(),
+        ValueKind::Boolean(flag) => flag.into(),
+        ValueKind::I64(number) => number.into(),
+        ValueKind::Float(number) => number.into(),
+        other => other.to_string().into(),
     }
 }
 

@@ -11,9 +11,11 @@ mod example;
 mod fault;
 mod knob;
 mod knobs;
+mod knobs_api;
 mod layers;
 mod sections;
 mod shape;
+mod tokens;
 mod topics;
 mod values;
 
@@ -24,10 +26,11 @@ pub use environment::{Environment, Process};
 pub use example::example;
 pub use fault::{Fault, Faults, Origin};
 pub use sections::{
-    Admin, Batch, Config, GroupProtocol, Index, Kafka, Limits, Log, LogFormat, Sasl, Security, Shutdown, State, Timers,
-    Tls,
+    Admin, Api, ApiTls, Batch, Config, GroupProtocol, Index, Kafka, Limits, Log, LogFormat, Sasl, Security, Shutdown,
+    State, Timers, Tls,
 };
 pub use shape::log_level as check_log_level;
+pub use tokens::{Orgs, Token};
 pub use topics::Topics;
 pub use values::Setting;
 

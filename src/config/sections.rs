@@ -1,5 +1,6 @@
 //! The configuration as the program reads it: typed, valid, one struct for each section.
 
+use super::tokens::{self, Token};
 use super::topics::{self, Topics};
 use super::values::Values;
 use crate::contract::TopicKind;
@@ -18,6 +19,7 @@ pub struct Config {
     pub timers: Timers,
     pub index: Index,
     pub state: State,
+    pub api: Api,
     pub admin: Admin,
     pub limits: Limits,
     pub shutdown: Shutdown,
@@ -111,6 +113,30 @@ pub struct State {
     pub format: u32,
 }
 
+/// `api.*`
+#[derive(Debug, Clone)]
+pub struct Api {
+    /// None: off.
+    pub listen: Option<String>,
+    pub tokens: Vec<Token>,
+    pub result_timeout: Duration,
+    pub request_timeout: Duration,
+    pub max_connections: usize,
+    /// Of one token.
+    pub requests_per_second: u32,
+    /// Of one token.
+    pub requests_at_once: usize,
+    /// None: plain HTTP.
+    pub tls: Option<ApiTls>,
+}
+
+/// Paths of PEM files.
+#[derive(Debug, Clone)]
+pub struct ApiTls {
+    pub certificate_file: String,
+    pub key_file: String,
+}
+
 /// `admin.*`
 #[derive(Debug, Clone)]
 pub struct Admin {
@@ -175,6 +201,7 @@ impl Config {
                 key: values.secret("state.key"),
                 format: values.number("state.format") as u32,
             },
+            api: Api::from(values),
             admin: Admin {
                 listen: values.text_if_any("admin.listen").filter(|listen| !listen.is_empty()),
             },
@@ -226,6 +253,28 @@ impl Security {
             tls: protocol.ends_with("ssl").then_some(tls),
             sasl: protocol.starts_with("sasl").then_some(sasl),
             protocol,
+        }
+    }
+}
+
+impl Api {
+    fn from(values: &mut Values) -> Self {
+        let certificate = values.text_if_any("api.tls.certificate_file");
+        let key = values.text_if_any("api.tls.key_file");
+        let tls = certificate.zip(key).map(|(certificate_file, key_file)| ApiTls {
+            certificate_file,
+            key_file,
+        });
+        Self {
+            listen: values.text_if_any("api.listen").filter(|listen| !listen.is_empty()),
+            // What was written can be read, or it was a fault.
+            tokens: tokens::parse(&values.text("api.tokens")).unwrap_or_default(),
+            result_timeout: values.millis("api.result_timeout_ms"),
+            request_timeout: values.millis("api.request_timeout_ms"),
+            max_connections: values.count("api.max_connections"),
+            requests_per_second: values.number("api.requests_per_second") as u32,
+            requests_at_once: values.count("api.requests_at_once"),
+            tls,
         }
     }
 }

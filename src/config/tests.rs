@@ -192,19 +192,19 @@ fn properties_are_passed_on_but_for_the_forbidden() {
 
 #[test]
 fn all_faults_are_told_at_once() {
-    let world = toml("[kafka]\nbrokers = \"nowhere\"\n[batch]\nlinger = 5\n[api]\nlisten = \":80\"\n")
-        .variable("WORKERS", "0")
+    let world = toml("[kafka]\nbrokers = \"nowhere\"\n[batch]\nlinger = 5\n[web]\nlisten = \":80\"\n")
+        .variable("WORKERS", "65")
         .variable("TOPICS__PARTITIONS", "48")
         .variable("INDEX__PASSWORD_FILE", "/absent")
         .variable("TYPO", "x");
     let faults = world.load().err().unwrap();
     let expected = "the configuration has 7 faults:
-  workers (env CHATROOM_ROUTER_WORKERS) can't be \"0\": write a whole number from 1 to 64
+  workers (env CHATROOM_ROUTER_WORKERS) can't be \"65\": write a whole number from 0 to 64
   kafka.brokers (file router.toml) can't be \"nowhere\": write host:port, separated by commas: kafka-1:9092,kafka-2:9092
   index.password_file (env CHATROOM_ROUTER_INDEX__PASSWORD_FILE) names /absent, which can't be read (entity not found): name a file that can
-  api.listen (file router.toml) is no setting: leave it out; `chatroom-router config show` lists all settings
   batch.linger (file router.toml) is no setting: leave it out; batch knows max_records, max_bytes, linger_ms
   typo (env CHATROOM_ROUTER_TYPO) is no setting: leave it out, or put it into its section; outside of all stands workers
+  web.listen (file router.toml) is no setting: leave it out; `chatroom-router config show` lists all settings
   topics.partitions (env CHATROOM_ROUTER_TOPICS__PARTITIONS) can't be 48, which is no power of two: write 32 or 64";
     assert_eq!(faults.to_string(), expected);
 }
@@ -316,7 +316,7 @@ fn the_example_file_sets_nothing_and_each_of_its_lines_can_stand() {
         .flat_map(|line| [line, "\n"])
         .collect();
     let pem = "/etc/chatroom-router";
-    let world = ["ca", "certificate", "key"]
+    let world = ["ca", "certificate", "key", "api", "api-key"]
         .iter()
         .fold(toml(&uncommented), |world, name| {
             world.file(&format!("{pem}/{name}.pem"), "")
@@ -344,6 +344,9 @@ fn keys_stand_once_and_have_their_unit() {
             "_bytes",
             "_records",
             "_entries",
+            "connections",
+            "per_second",
+            "at_once",
             "partitions",
             "factor",
             "workers",

@@ -5,6 +5,7 @@ use super::fault::{Fault, Origin};
 use super::knob::{Kind, Knob, Preset};
 use super::knobs;
 use super::layers::{Layers, Written};
+use super::tokens;
 use secrecy::{ExposeSecret, SecretString};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -37,6 +38,7 @@ impl Setting {
         match self.knob.kind {
             Kind::Secret(_) => "(redacted)".to_owned(),
             Kind::Url(_) => without_password(value),
+            Kind::Tokens => tokens::shown(value),
             Kind::Properties if is_secret_property(&self.key) => "(redacted)".to_owned(),
             _ => value.to_owned(),
         }
@@ -345,6 +347,7 @@ fn fits(kind: Kind, text: &str) -> Result<(), String> {
         Kind::Choice(choices) if choices.contains(&text) => Ok(()),
         Kind::Choice(choices) => Err(choices.join(" or ")),
         Kind::Text(shape) | Kind::Secret(shape) | Kind::Url(shape) => shape(text).map_err(str::to_owned),
+        Kind::Tokens => tokens::parse(text).map(|_| ()),
         Kind::File | Kind::Properties => Ok(()),
     }
 }

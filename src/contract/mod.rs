@@ -47,3 +47,4 @@ pub use decode::{Affiliate, Decoded, Decoder};
 pub use hash::IdHasher;
 pub use publish::{PublishFault, publish};
 pub use record::{Header, OutHeader, OutRecord, RawRecord, Topic, TopicKind};
+pub use results::plain as refusal_in_words;

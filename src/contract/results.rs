@@ -170,7 +170,9 @@ fn holders(result: &CommandResult) -> String {
     }
 }
 
-fn plain(code: Code) -> &'static str {
+/// A sentence for each code.
+#[must_use]
+pub fn plain(code: Code) -> &'static str {
     match code {
         Code::UnknownOrg => "the org has no settings",
         Code::UnknownWabaPhone => "the WABA phone is not registered in the org's settings",

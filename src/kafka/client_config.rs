@@ -198,6 +198,14 @@ impl Settings {
         self.overlay(self.producing())
     }
 
+    /// A producer whose records each have somebody who waits, and no longer than so long.
+    pub(super) fn outlet(&self, give_up: std::time::Duration) -> ClientConfig {
+        let mut config = self.producing();
+        config.set("linger.ms", "0");
+        config.set("message.timeout.ms", give_up.as_millis().to_string());
+        self.overlay(config)
+    }
+
     fn producing(&self) -> ClientConfig {
         let mut config = self.common();
         config.set("enable.idempotence", "true");
@@ -298,6 +306,7 @@ mod tests {
             settings.watermarks(),
             settings.producer("t"),
             settings.feed(),
+            settings.outlet(std::time::Duration::from_secs(4)),
             settings.admin(),
         ] {
             assert!(config.create_native_config().is_ok(), "{config:?}");

@@ -1,6 +1,7 @@
 //! The two ends outside of the router: a plain producer of what goes in, a reader of what comes out. In no group and in no
 //! transaction; they commit nothing, and what they send may arrive twice only if the caller sends it twice.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -87,29 +88,48 @@ impl Feed {
 /// Reads all partitions of some topics, from their ends as they were when it was opened.
 pub struct Tail {
     consumer: Consumer,
+    lookup: Lookup,
+    topics: Vec<Arc<str>>,
+    next: BTreeMap<TopicPartition, i64>,
 }
 
 impl Tail {
     pub fn open(settings: &Settings, topics: &[Arc<str>], timeout: Duration) -> Result<Self, Error> {
         let mut lookup = Lookup::open(settings)?;
-        let mut partitions = Vec::new();
-        for topic in topics {
-            let missing = || Error::Unfit(format!("topic {topic} does not exist"));
-            let count = lookup.partitions(topic, timeout)?.ok_or_else(missing)?;
-            partitions.extend((0..count).map(|partition| TopicPartition::new(topic.clone(), partition)));
-        }
+        let partitions = all_partitions(&mut lookup, topics, timeout)?;
         let ends = ends(&mut lookup, &partitions, timeout)?;
         let mut consumer = Consumer::from_config(&settings.reader())?;
         let from: Vec<(TopicPartition, i64)> = partitions.into_iter().zip(ends).collect();
         consumer.assign(&from)?;
-        Ok(Self { consumer })
+        Ok(Self {
+            consumer,
+            lookup,
+            topics: topics.to_vec(),
+            next: from.into_iter().collect(),
+        })
+    }
+
+    /// Reads the partitions too that the topics have got since, from their beginning. An error: nobody answers.
+    pub fn refresh(&mut self, timeout: Duration) -> Result<(), Error> {
+        let partitions = all_partitions(&mut self.lookup, &self.topics, timeout)?;
+        if partitions.iter().all(|at| self.next.contains_key(at)) {
+            return Ok(());
+        }
+        for at in partitions {
+            self.next.entry(at).or_insert(0);
+        }
+        let from: Vec<(TopicPartition, i64)> = self.next.iter().map(|(at, next)| (at.clone(), *next)).collect();
+        self.consumer.assign(&from)
     }
 
     /// The next committed record of any of them, in the order of its partition. None: the time ran out, or nothing more
     /// than an end was reached.
     pub fn next(&mut self, wait: Duration) -> Result<Option<Record>, Error> {
         match self.consumer.poll(wait) {
-            Polled::Record(record) => Ok(Some(record)),
+            Polled::Record(record) => {
+                self.next.insert(record.at.topic_partition(), record.at.offset + 1);
+                Ok(Some(record))
+            }
             Polled::Fault(Fault::Refused { source } | Fault::Fatal { source }) => Err(Error::Client {
                 doing: "reading".into(),
                 source,
@@ -129,4 +149,14 @@ fn ends(lookup: &mut Lookup, of: &[TopicPartition], timeout: Duration) -> Result
             answer => return answer,
         }
     }
+}
+
+fn all_partitions(lookup: &mut Lookup, topics: &[Arc<str>], timeout: Duration) -> Result<Vec<TopicPartition>, Error> {
+    let mut partitions = Vec::new();
+    for topic in topics {
+        let missing = || Error::Unfit(format!("topic {topic} does not exist"));
+        let count = lookup.partitions(topic, timeout)?.ok_or_else(missing)?;
+        partitions.extend((0..count).map(|partition| TopicPartition::new(topic.clone(), partition)));
+    }
+    Ok(partitions)
 }

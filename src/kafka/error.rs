@@ -1,5 +1,6 @@
 //! What can fail outside a transaction. An error keeps its cause and says, by its [`Kind`], what the caller is to do.
 
+use super::delivery::blames_records;
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -75,6 +76,11 @@ impl Error {
 
     pub(super) fn code(doing: impl Into<Cow<'static, str>>, code: Code) -> Self {
         Self::client(doing, KafkaError::Global(code))
+    }
+
+    /// Whether no broker will ever take the record that was sent.
+    pub fn blames_the_record(&self) -> bool {
+        matches!(self, Self::Client { source, .. } if source.code().is_some_and(blames_records))
     }
 
     pub fn kind(&self) -> Kind {

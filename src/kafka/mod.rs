@@ -8,7 +8,7 @@
 //! - [`transaction`]: one transactional producer as a chain of owned states.
 //! - [`lookup`]: watermarks, committed offsets, numbers of partitions.
 //! - [`restore`]: readers that end at known positions.
-//! - [`ends`]: a plain producer and a plain reader, for who stands outside of the router.
+//! - [`ends`], [`Outlet`]: plain producers and a plain reader, for who stands outside of the router.
 //! - [`admin`], [`topics`]: the cluster's topics, what we want of them, and what differs.
 //! - [`mock`]: a cluster inside this process, for `demo` and for client error paths. Proves nothing about exactly-once.
 //! - `native`: the few calls that the library's safe face lacks; the only `unsafe` code.
@@ -27,6 +27,7 @@ mod forbidden;
 pub mod lookup;
 pub mod mock;
 mod native;
+mod outlet;
 pub mod rebalance;
 pub mod restore;
 mod topic_table;
@@ -39,6 +40,7 @@ pub use consumer::{Consumer, Fault, Polled};
 pub use ends::{Feed, Tail};
 pub use error::{ClientError, Error, Kind};
 pub use lookup::Lookup;
+pub use outlet::Outlet;
 pub use rebalance::Rebalance;
 pub use restore::{Progress, RangeReader, TableReader};
 pub use transaction::{Blame, Delivered, Ending, Transaction, Transactions, TxnError};

@@ -8,6 +8,7 @@ mod examples;
 mod fixtures;
 mod inputs;
 mod json_text;
+mod openapi;
 mod outputs;
 mod published;
 mod refused;

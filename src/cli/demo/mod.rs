@@ -25,6 +25,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Instant;
+use step::ORG;
 use tokio::runtime::{Handle, Runtime};
 
 pub(super) const EXAMPLES: &str = "\
@@ -33,7 +34,7 @@ Examples:
   chatroom-router demo --once && echo \"every message went where the rules say\"
   chatroom-router demo --once --output json     each step with the records that went in and came out
 
-Its settings are its own; only log.level, log.format and admin.listen are taken from the environment.";
+Its settings are its own; only log.level, log.format, admin.listen and api.listen are taken from the environment.";
 
 #[derive(Debug, Args)]
 pub struct DemoArgs {
@@ -45,9 +46,13 @@ pub struct DemoArgs {
 const TASKS: i32 = 4;
 const INPUT_PARTITIONS: i32 = 2;
 
+/// The token is `demo`.
+const TOKENS: &str = r#"[{"name":"demo","sha256":"2a97516c354b68848cdbd8f54a226a0a55b21ed138e207ad6c5cbb9c00aa5aea","orgs":["acme"],"scopes":["read","write"]}]"#;
+
 /// All else is as it is by default. Nothing that an environment or a file sets for a router of one's own should change the
 /// demo, but for these.
-const FROM_OUTSIDE: [&str; 3] = [
+const FROM_OUTSIDE: [&str; 4] = [
+    "CHATROOM_ROUTER_API__LISTEN",
     "CHATROOM_ROUTER_LOG__LEVEL",
     "CHATROOM_ROUTER_LOG__FORMAT",
     "CHATROOM_ROUTER_ADMIN__LISTEN",
@@ -75,10 +80,19 @@ pub fn run(args: &DemoArgs, environment: &dyn Environment, out: &mut Out<'_>) ->
     };
     let app = App::on(config.clone(), backend, shutdown.clone())?;
     let admin = runtime.block_on(app.serve_admin(level, ended.clone()))?;
+    let api = runtime.block_on(app.serve_api())?;
+    let addresses = Addresses {
+        admin,
+        api: api.as_ref().map(|(address, _)| *address),
+    };
     let router = start(app, runtime.handle().clone(), shutdown.trigger())?;
-    let watched = watch(args, &config, (&shutdown, admin), out);
+    let watched = watch(args, &config, (&shutdown, addresses), out);
     shutdown.trigger().fire();
     let routed = router.join();
+    if let Some((_, served)) = api {
+        // It has its own bound of time, and a panic in it has been told.
+        let _ = runtime.block_on(served);
+    }
     ended.trigger().fire();
     match (routed, watched) {
         (Ok(Err(failure)), _) | (Ok(Ok(())), Err(failure)) => Err(failure),
@@ -109,6 +123,8 @@ fn settings(brokers: &str, once: bool) -> Vec<(String, String)> {
         set("TOPICS__PARTITIONS", &TASKS.to_string()),
         // Two members that join the mock cluster at once may wait for each other until their session ends.
         set("WORKERS", "1"),
+        set("API__LISTEN", if once { "" } else { "127.0.0.1:0" }),
+        set("API__TOKENS", TOKENS),
         set("ADMIN__LISTEN", if once { "" } else { "127.0.0.1:0" }),
         // Each partition of an empty Kafka begins with a warning that its index is built.
         set("LOG__LEVEL", "error"),
@@ -154,7 +170,7 @@ fn start(app: App, runtime: Handle, trigger: Trigger) -> Result<JoinHandle<Resul
 fn watch(
     args: &DemoArgs,
     config: &Arc<Config>,
-    (shutdown, admin): (&Shutdown, Option<SocketAddr>),
+    (shutdown, addresses): (&Shutdown, Addresses),
     out: &mut Out<'_>,
 ) -> Result<(), Failure> {
     let started = Instant::now();
@@ -189,13 +205,20 @@ fn watch(
         ))?;
     }
     if !args.once {
-        stay(config, admin, out)?;
+        stay(config, addresses, out)?;
         Handle::current().block_on(shutdown.wished());
     }
     Ok(())
 }
 
-fn stay(config: &Config, admin: Option<SocketAddr>, out: &mut Out<'_>) -> Result<(), Failure> {
+/// Where the two servers listen, unless they are off.
+#[derive(Clone, Copy)]
+struct Addresses {
+    admin: Option<SocketAddr>,
+    api: Option<SocketAddr>,
+}
+
+fn stay(config: &Config, addresses: Addresses, out: &mut Out<'_>) -> Result<(), Failure> {
     if out.is_json() {
         return Ok(());
     }
@@ -204,7 +227,13 @@ fn stay(config: &Config, admin: Option<SocketAddr>, out: &mut Out<'_>) -> Result
     out.line(&format!(
         "\nIt runs on until Ctrl-C. Its Kafka is at {brokers}:\n  kcat -b {brokers} -C -e -t {routed}"
     ))?;
-    admin.map_or(Ok(()), |admin| {
-        out.line(&format!("Its figures:\n  curl http://{admin}/metrics"))
-    })
+    if let Some(api) = addresses.api {
+        out.line(&format!(
+            "Its API:\n  curl -H 'Authorization: Bearer demo' http://{api}/v1/orgs/{ORG}/contacts/L-17"
+        ))?;
+    }
+    if let Some(admin) = addresses.admin {
+        out.line(&format!("Its figures:\n  curl http://{admin}/metrics"))?;
+    }
+    Ok(())
 }

@@ -4,6 +4,7 @@
 //! Each struct is what one part of the program writes. Series of labels known beforehand are resolved once, so that
 //! counting a record looks nothing up.
 
+mod api;
 mod family;
 mod judged;
 mod labels;
@@ -14,6 +15,7 @@ mod work;
 #[cfg(test)]
 mod tests;
 
+pub use api::{ApiWork, HttpStatus, Route};
 pub use family::{Counters, Counters2, Counters3, Histograms, Histograms2, Label};
 pub use judged::Judged;
 pub use labels::{
@@ -33,6 +35,7 @@ pub struct Metrics {
     pub index: IndexWork,
     pub restores: Restores,
     pub group: Group,
+    pub api: ApiWork,
     registry: Registry,
 }
 
@@ -49,6 +52,7 @@ impl Metrics {
             index: IndexWork::new(&make)?,
             restores: Restores::new(&make)?,
             group: Group::new(&make)?,
+            api: ApiWork::new(&make)?,
             registry,
         })
     }
