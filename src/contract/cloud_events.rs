@@ -31,11 +31,16 @@ impl Ordinals {
     pub fn id(&mut self, source: &Source, org: &OrgId, topic: TopicKind, subject: &Subject<'_>) -> Uuid {
         // The parts can't run together: only the subject may hold a line break, and nothing but the ordinal follows it.
         let (topic, Subject { kind, name, .. }) = (topic.default_name(), subject);
-        let whole = match source {
-            Source::Record(cause) => format!("{}\n{topic}\n{kind}\n{name}\n", cause.seed),
-            Source::Timer(due) => format!("{org}@{}\n{topic}\n{kind}\n{name}\n", due.0),
+        let cause = match source {
+            Source::Record(cause) => cause
+                .seed
+                .hyphenated()
+                .encode_lower(&mut Uuid::encode_buffer())
+                .to_owned(),
+            Source::Timer(due) => format!("{org}@{}", due.0),
         };
-        let first = Uuid::new_v5(&NAMESPACE, format!("{whole}0").as_bytes());
+        let whole = [&cause, "\n", topic, "\n", kind, "\n", name, "\n"].concat();
+        let first = Uuid::new_v5(&NAMESPACE, [&whole, "0"].concat().as_bytes());
         let ordinal = self.0.iter().filter(|known| **known == first).count();
         self.0.push(first);
         match ordinal {
@@ -51,7 +56,10 @@ pub fn headers(id: Uuid, subject: &Subject<'_>, cause: Option<&RawRecord<'_>>) -
     let mut headers = Vec::with_capacity(9);
     headers.extend([
         fixed("ce_specversion", "1.0"),
-        made("ce_id", id.to_string()),
+        made(
+            "ce_id",
+            id.hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned(),
+        ),
         fixed("ce_type", subject.kind),
         fixed("ce_source", SOURCE),
         made("ce_time", instant::format(subject.time)),

@@ -133,7 +133,14 @@ impl ChatroomId {
 
 impl fmt::Display for ChatroomId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:03x}-{}", self.slot.0, self.uuid.hyphenated())
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        // It stands in every output several times, so it is put together without the standard library's formatting.
+        let mut text = [b'-'; 40];
+        for (place, shift) in [8, 4, 0].into_iter().enumerate() {
+            text[place] = HEX[usize::from(self.slot.0 >> shift & 0xf)];
+        }
+        self.uuid.hyphenated().encode_lower(&mut text[4..]);
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 

@@ -15,9 +15,31 @@ const MAX_CHARS: usize = 250;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Phone(pub u64);
 
+/// Room for a phone's text: a sign and the digits of any number.
+pub type PhoneText = [u8; 21];
+
+impl Phone {
+    /// `+` and its digits. A phone stands in every key, so it is written without the standard library's formatting.
+    pub fn text(self, room: &mut PhoneText) -> &str {
+        let mut at = room.len();
+        let mut left = self.0;
+        loop {
+            at -= 1;
+            room[at] = b'0' + (left % 10) as u8;
+            left /= 10;
+            if left == 0 {
+                break;
+            }
+        }
+        at -= 1;
+        room[at] = b'+';
+        std::str::from_utf8(&room[at..]).unwrap_or("+")
+    }
+}
+
 impl fmt::Display for Phone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "+{}", self.0)
+        f.write_str(self.text(&mut [0; 21]))
     }
 }
 

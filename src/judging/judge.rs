@@ -16,6 +16,7 @@ use crate::domain::time::Instant;
 use crate::kafka::NewRecord;
 use crate::state::codec;
 use crate::state::homes::home_text;
+use crate::state::working_set::Write;
 use crate::telemetry::metrics::{Duplicate, RecordOutcome};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -48,7 +49,7 @@ pub fn judge(prepared: &Prepared, facts: &Facts, view: &dyn View, table: &Settin
             }
         }
     }
-    Ok(out.done(Judgement::default()))
+    Ok(out.done(Vec::new()))
 }
 
 type World<'a> = (&'a Facts, &'a dyn View, &'a SettingsTable);
@@ -63,7 +64,7 @@ fn judge_affiliate(command: Command, cause: &Cause, prepared: &Prepared, world: 
         let mut out = Out::new(prepared, world.0);
         out.pass_on(&key, phone);
         out.outcome(RecordOutcome::PassedOn);
-        return Ok(out.done(Judgement::default()));
+        return Ok(out.done(Vec::new()));
     }
     let event = Event {
         at: prepared.decided_at,
@@ -80,15 +81,22 @@ fn judge_event(event: &Event, prepared: &Prepared, (facts, view, table): World<'
     };
     // A panic is a fault of ours on this one record; nothing was written, so nothing is torn.
     let judged = catch_unwind(AssertUnwindSafe(|| rules::judge(view, event, around)));
-    let mut judgement = match judged {
+    let Judgement { writes, effects } = match judged {
         Ok(judgement) => judgement?,
         Err(_) => return Ok(give_up(prepared, facts, "the rules failed on this record")),
     };
-    if let Some(why) = too_large(&judgement, facts) {
+    let write = |(key, record)| Write::new(facts.format, key, record);
+    let writes: Vec<Write> = writes.into_iter().map(write).collect();
+    if let Some(largest) = writes
+        .iter()
+        .map(Write::bytes)
+        .max()
+        .filter(|bytes| *bytes > facts.largest_record)
+    {
+        let why = format!("its record of the state would take {largest} bytes");
         return Ok(give_up(prepared, facts, &why));
     }
     let mut out = Out::new(prepared, facts);
-    let effects = std::mem::take(&mut judgement.effects);
     effects.iter().for_each(|effect| out.effect(effect, event));
     if prepared.record().is_some() {
         let repeat = effects
@@ -107,7 +115,7 @@ fn judge_event(event: &Event, prepared: &Prepared, (facts, view, table): World<'
         let why = format!("what follows from it is too large for {}", record.topic);
         return Ok(give_up(prepared, facts, &why));
     }
-    Ok(out.done(judgement))
+    Ok(out.done(writes))
 }
 
 /// What a record that can't be judged comes to: a dead letter, and for a command the answer `FAILED` as well.
@@ -118,7 +126,7 @@ pub fn give_up(prepared: &Prepared, facts: &Facts, why: &str) -> Judged {
     match &prepared.content {
         Content::Event(event) if matches!(event.body, Body::Sweep(..)) => {
             tracing::error!(why, "sweep_failed");
-            return out.done(Judgement::default());
+            return out.done(Vec::new());
         }
         Content::Event(event) => {
             let next = match &event.body {
@@ -150,7 +158,7 @@ pub fn give_up(prepared: &Prepared, facts: &Facts, why: &str) -> Judged {
         reason: DeadReason::CannotBeJudged,
         detail: detail.into(),
     });
-    out.done(Judgement::default())
+    out.done(Vec::new())
 }
 
 /// An affiliate's command whose phone nobody could read.
@@ -204,13 +212,6 @@ fn first<'a>(raw: &RawRecord<'a>) -> RawRecord<'a> {
         Ok(envelope::Opened::Passed { record, .. }) => record,
         _ => raw.clone(),
     }
-}
-
-fn too_large(judgement: &Judgement, facts: &Facts) -> Option<String> {
-    judgement.writes.iter().find_map(|(key, record)| {
-        let bytes = codec::encode(facts.format, key, record.as_ref())?.len();
-        (bytes > facts.largest_record).then(|| format!("its record of the state would take {bytes} bytes"))
-    })
 }
 
 fn too_long(record: &NewRecord, facts: &Facts) -> bool {
@@ -363,9 +364,9 @@ impl<'a> Out<'a> {
         }
     }
 
-    fn done(self, judgement: Judgement) -> Judged {
+    fn done(self, writes: Vec<Write>) -> Judged {
         Judged {
-            judgement,
+            writes,
             records: self.records,
             tally: self.tally,
         }

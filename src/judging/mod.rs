@@ -9,7 +9,6 @@ mod tally;
 use crate::config::Topics;
 use crate::contract::Decoder;
 use crate::domain::ids::OrgId;
-use crate::domain::record::Judgement;
 use crate::domain::time::Instant;
 use crate::domain::timers;
 use crate::kafka::NewRecord;
@@ -17,6 +16,7 @@ use crate::state::clocks::ClockKind;
 use crate::state::homes::Homes;
 use crate::state::keys::StateKey;
 use crate::state::wire::Format;
+use crate::state::working_set::Write;
 use std::sync::Arc;
 
 pub use judge::{give_up, judge};
@@ -39,8 +39,8 @@ pub struct Facts {
 
 /// What one record came to.
 pub struct Judged {
-    /// The records to write; its effects are in `records` already.
-    pub judgement: Judgement,
+    /// The records of the state to write.
+    pub writes: Vec<Write>,
     pub records: Vec<NewRecord>,
     pub tally: Tally,
 }

@@ -7,23 +7,20 @@ use crate::domain::record::Key;
 use crate::domain::time::Instant;
 use crate::judging::{self, Judged, Prepared, SettingsTable, Tally};
 use crate::kafka::{NewRecord, TopicPartition};
-use crate::state::keys::{RecordKey, StateKey};
+use crate::state::keys::RecordKey;
 use crate::state::overlay::Change;
 use crate::state::progress::Progress;
 use crate::state::working_set::WorkingSet;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// One task's part of a batch.
 pub struct Part {
     pub life: Life,
-    state_key: StateKey,
     pub set: WorkingSet,
     pub positions: BTreeMap<TopicPartition, i64>,
     /// The greatest decision time consumed of each input.
     pub consumed: BTreeMap<TopicPartition, Instant>,
-    /// The item that changed a record last, to name it if the record is refused.
-    writers: HashMap<RecordKey, usize>,
     /// What the changelog gets, once folded: the changed records and, last, the progress record.
     pub changes: Vec<Change>,
     pub progress: Option<Progress>,
@@ -179,17 +176,24 @@ impl Batch {
         for (partition, part) in &mut self.parts {
             let Some(task) = tasks.get(partition) else { continue };
             let Some(running) = task.running() else { continue };
-            part.changes = part.set.changes();
+            let (mut writers, changes): (Vec<Option<usize>>, Vec<Change>) = part
+                .set
+                .changes()
+                .into_iter()
+                .map(|(by, change)| (Some(by), change))
+                .unzip();
+            part.changes = changes;
             if part.changes.is_empty() && part.positions == running.positions && !part.keep {
                 continue;
             }
             let progress = part.progress(running, settings);
             part.changes.push(Change::progress(&progress));
             part.progress = Some(progress);
+            writers.push(None);
             let places = folded.changelog.entry(*partition).or_default();
-            for change in &part.changes {
+            for (change, writer) in part.changes.iter().zip(writers) {
                 places.push(folded.records.len());
-                folded.owners.push(part.writers.get(&change.key).copied());
+                folded.owners.push(writer);
                 folded.records.push(changelog_record(&task.changelog, change));
             }
         }
@@ -200,11 +204,9 @@ impl Part {
     fn of(life: Life, running: &Running) -> Self {
         Self {
             life,
-            state_key: running.facts.state_key,
-            set: WorkingSet::new(running.facts.format, running.facts.state_key),
+            set: WorkingSet::new(running.facts.state_key),
             positions: running.positions.clone(),
             consumed: BTreeMap::new(),
-            writers: HashMap::new(),
             changes: Vec::new(),
             progress: None,
             keep: false,
@@ -214,7 +216,6 @@ impl Part {
     fn begin(&mut self, tasks: &BTreeMap<Partition, Task>) {
         self.set.start_over();
         self.consumed.clear();
-        self.writers.clear();
         self.changes.clear();
         self.progress = None;
         self.keep = false;
@@ -224,10 +225,7 @@ impl Part {
     }
 
     fn take(&mut self, judged: Judged, (place, item): (usize, &Item), folded: &mut Folded) {
-        for (key, _) in &judged.judgement.writes {
-            self.writers.insert(self.state_key.record_key(key), place);
-        }
-        self.set.apply(judged.judgement);
+        self.set.apply(judged.writes, place);
         for record in judged.records {
             folded.owners.push(Some(place));
             folded.records.push(record);

@@ -102,9 +102,9 @@ impl Stage {
         let Some(part) = gathering.batch.parts.get_mut(&partition) else {
             return Ok(());
         };
-        for ((key, _), value) in keys.into_iter().zip(values) {
+        for (missed, value) in keys.into_iter().zip(values) {
             part.set
-                .read(key, value.as_deref(), &mut running.cache)
+                .read(missed, value.as_deref(), &mut running.cache)
                 .map_err(|_| "index_unreadable")?;
         }
         Ok(())

@@ -7,24 +7,55 @@ use super::codec;
 use super::keys::{RecordKey, StateKey};
 use super::overlay::{Change, Overlay, Ticking};
 use super::wire::{DecodeError, Format};
-use crate::domain::effect::Effect;
-use crate::domain::record::{Judgement, Key, Known, Record, View};
+use crate::domain::record::{Key, Known, Record, View};
+use foldhash::fast::RandomState;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+
+/// A record as a judgement leaves it, and as it will stand in the changelog.
+#[derive(Debug)]
+pub struct Write {
+    pub key: Key,
+    pub record: Option<Record>,
+    /// None: a tombstone.
+    pub value: Option<Vec<u8>>,
+}
+
+impl Write {
+    #[must_use]
+    pub fn new(format: Format, key: Key, record: Option<Record>) -> Self {
+        let value = codec::encode(format, &key, record.as_ref());
+        Self { key, record, value }
+    }
+
+    /// The bytes that its value takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.value.as_ref().map_or(0, Vec::len)
+    }
+}
 
 /// What is known of one key.
 #[derive(Debug, Clone)]
 struct Slot {
+    key: RecordKey,
     /// As the batch found it; None: written without having been read.
     found: Option<Option<Arc<Record>>>,
     now: Option<Arc<Record>>,
-    changed: bool,
+    written: Option<Written>,
+}
+
+/// What the batch made of a record so far.
+#[derive(Debug, Clone)]
+struct Written {
+    value: Option<Arc<[u8]>>,
+    /// The item that wrote it last.
+    by: usize,
 }
 
 pub struct WorkingSet {
-    format: Format,
     state_key: StateKey,
-    slots: HashMap<Key, Slot>,
+    slots: HashMap<Key, Slot, RandomState>,
     /// In the order of their first change.
     changed: Vec<Key>,
 }
@@ -43,11 +74,10 @@ impl View for WorkingSet {
 
 impl WorkingSet {
     #[must_use]
-    pub fn new(format: Format, state_key: StateKey) -> Self {
+    pub fn new(state_key: StateKey) -> Self {
         Self {
-            format,
             state_key,
-            slots: HashMap::new(),
+            slots: HashMap::default(),
             changed: Vec::new(),
         }
     }
@@ -57,14 +87,14 @@ impl WorkingSet {
     #[must_use]
     pub fn look_up(&mut self, keys: &[Key], overlay: &Overlay, cache: &Cache) -> Vec<(Key, RecordKey)> {
         let mut misses: Vec<(Key, RecordKey)> = Vec::new();
-        let mut missed = HashSet::new();
+        let mut missed: HashSet<&Key, RandomState> = HashSet::default();
         for key in keys {
             if self.slots.contains_key(key) || missed.contains(key) {
                 continue;
             }
             let record_key = self.state_key.record_key(key);
             match overlay.get(&record_key).or_else(|| cache.get(&record_key)) {
-                Some(record) => self.found(key.clone(), record.as_ref()),
+                Some(record) => self.found((key.clone(), record_key), record.as_ref()),
                 None => {
                     missed.insert(key);
                     misses.push((key.clone(), record_key));
@@ -75,68 +105,72 @@ impl WorkingSet {
     }
 
     /// What the index holds under a key that was missed.
-    pub fn read(&mut self, key: Key, value: Option<&[u8]>, cache: &mut Cache) -> Result<(), DecodeError> {
-        let record_key = self.state_key.record_key(&key);
+    pub fn read(
+        &mut self,
+        missed: (Key, RecordKey),
+        value: Option<&[u8]>,
+        cache: &mut Cache,
+    ) -> Result<(), DecodeError> {
+        let record_key = missed.1;
         let record = match value {
             Some(bytes) => codec::decode(&record_key, bytes)?.into_record(),
             None => None,
         };
-        self.found(key, record.as_ref());
+        self.found(missed, record.as_ref());
         cache.put(record_key, record, value.map_or(0, <[u8]>::len));
         Ok(())
     }
 
     /// The first that is found stays, and what the batch wrote stands over it.
-    fn found(&mut self, key: Key, record: Option<&Arc<Record>>) {
+    fn found(&mut self, (name, key): (Key, RecordKey), record: Option<&Arc<Record>>) {
         let now = record.map(Arc::clone);
-        self.slots.entry(key).or_insert_with(|| Slot {
+        self.slots.entry(name).or_insert_with(|| Slot {
+            key,
             found: Some(now.clone()),
             now,
-            changed: false,
+            written: None,
         });
     }
 
-    /// From here on the judgement's records are as it wrote them. Gives back what follows.
-    pub fn apply(&mut self, judgement: Judgement) -> Vec<Effect> {
-        for (key, record) in judgement.writes {
-            let before = self.slots.get(&key).cloned();
-            if !before.as_ref().is_some_and(|slot| slot.changed) {
-                self.changed.push(key.clone());
+    /// From here on these records are as that item of the batch wrote them.
+    pub fn apply(&mut self, writes: Vec<Write>, by: usize) {
+        for Write { key, record, value } in writes {
+            let slot = self.slots.entry(key.clone()).or_insert_with(|| Slot {
+                key: self.state_key.record_key(&key),
+                found: None,
+                now: None,
+                written: None,
+            });
+            if slot.written.is_none() {
+                self.changed.push(key);
             }
-            let after = Slot {
-                found: before.as_ref().and_then(|slot| slot.found.clone()),
-                now: record.map(Arc::new),
-                changed: true,
-            };
-            self.slots.insert(key, after);
+            slot.now = record.map(Arc::new);
+            let value = value.map(Arc::from);
+            slot.written = Some(Written { value, by });
         }
-        judgement.effects
     }
 
     /// As the batch found it, to fold it again after its transaction was aborted. What was read stays read.
     pub fn start_over(&mut self) {
         for key in std::mem::take(&mut self.changed) {
-            let found = self.slots.get(&key).and_then(|slot| slot.found.clone());
-            let before = found.map(|found| Slot {
-                now: found.clone(),
-                found: Some(found),
-                changed: false,
-            });
-            match before {
-                Some(slot) => self.slots.insert(key, slot),
-                None => self.slots.remove(&key),
-            };
+            let Some(slot) = self.slots.get_mut(&key) else { continue };
+            match slot.found.clone() {
+                Some(found) => (slot.now, slot.written) = (found, None),
+                None => drop(self.slots.remove(&key)),
+            }
         }
     }
 
-    /// One change for each key that is not as it was found, in the order in which they were first changed.
+    /// One change for each key that is not as it was found, in the order in which they were first changed, with the item that
+    /// wrote it last.
     #[must_use]
-    pub fn changes(&self) -> Vec<Change> {
+    pub fn changes(&self) -> Vec<(usize, Change)> {
         self.changed.iter().filter_map(|key| self.change(key)).collect()
     }
 
-    fn change(&self, key: &Key) -> Option<Change> {
+    fn change(&self, key: &Key) -> Option<(usize, Change)> {
         let slot = self.slots.get(key)?;
+        let Written { value, by } = slot.written.as_ref()?;
         if slot.found.as_ref() == Some(&slot.now) {
             return None;
         }
@@ -147,11 +181,12 @@ impl WorkingSet {
             }),
             _ => None,
         };
-        Some(Change {
-            key: self.state_key.record_key(key),
-            value: codec::encode(self.format, key, slot.now.as_deref()).map(Arc::from),
+        let change = Change {
+            key: slot.key,
+            value: value.clone(),
             record: slot.now.clone(),
             ticking,
-        })
+        };
+        Some((*by, change))
     }
 }

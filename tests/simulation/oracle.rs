@@ -17,6 +17,7 @@ use chatroom_router::protocol::{Life, Partition, Report};
 use chatroom_router::state::codec;
 use chatroom_router::state::keys::RecordKey;
 use chatroom_router::state::progress::{Input, Progress};
+use chatroom_router::state::working_set::Write;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -388,7 +389,7 @@ fn check_succession(before: &Progress, part: &Part<'_>) {
 
 impl Expected {
     fn take(&mut self, judged: Judged) {
-        for (key, record) in judged.judgement.writes {
+        for Write { key, record, .. } in judged.writes {
             match record {
                 Some(record) => self.state.insert(key.clone(), Arc::new(record)),
                 None => self.state.remove(&key),

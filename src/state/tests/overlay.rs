@@ -2,7 +2,7 @@
 
 use crate::domain::directory::OrgRecord;
 use crate::domain::ids::OrgId;
-use crate::domain::record::{Judgement, Key, Record};
+use crate::domain::record::{Key, Record};
 use crate::domain::time::Instant;
 use crate::index::Change as IndexChange;
 use crate::state::cache::Cache;
@@ -11,7 +11,7 @@ use crate::state::keys::{RecordKey, StateKey};
 use crate::state::overlay::{Astray, Change, Overlay};
 use crate::state::progress::{Expected, Progress};
 use crate::state::wire::Format;
-use crate::state::working_set::WorkingSet;
+use crate::state::working_set::{WorkingSet, Write};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::HashMap;
@@ -32,12 +32,10 @@ fn changes(writes: &[(u8, Option<i64>)]) -> Vec<Change> {
             ..OrgRecord::default()
         })
     };
-    let mut set = WorkingSet::new(Format::NEWEST, KEY);
-    set.apply(Judgement {
-        writes: writes.iter().map(|(n, at)| (key(*n), at.map(record))).collect(),
-        effects: Vec::new(),
-    });
-    set.changes()
+    let write = |(n, at): &(u8, Option<i64>)| Write::new(Format::NEWEST, key(*n), at.map(record));
+    let mut set = WorkingSet::new(KEY);
+    set.apply(writes.iter().map(write).collect(), 0);
+    set.changes().into_iter().map(|(_, change)| change).collect()
 }
 
 /// The same, each at its offset in the changelog.

@@ -3,16 +3,16 @@
 use super::samples;
 use crate::domain::directory::{ChatroomRecord, OrgRecord};
 use crate::domain::ids::{ChatroomName, OrgId};
-use crate::domain::record::{Judgement, Key, Known, Record, View};
+use crate::domain::record::{Key, Known, Record, View};
 use crate::domain::time::Instant;
 use crate::index::Op;
 use crate::state::cache::Cache;
 use crate::state::clocks::{ClockKind, replay};
 use crate::state::codec::encode;
-use crate::state::keys::StateKey;
+use crate::state::keys::{RecordKey, StateKey};
 use crate::state::overlay::{Change, Overlay};
 use crate::state::wire::Format;
-use crate::state::working_set::WorkingSet;
+use crate::state::working_set::{WorkingSet, Write};
 use std::sync::Arc;
 
 const KEY: StateKey = StateKey::new([7; 16]);
@@ -28,11 +28,17 @@ fn record(at: i64) -> Record {
     })
 }
 
-fn writes(writes: Vec<(Key, Option<Record>)>) -> Judgement {
-    Judgement {
-        writes,
-        effects: Vec::new(),
-    }
+fn writes(writes: Vec<(Key, Option<Record>)>) -> Vec<Write> {
+    let write = |(key, record)| Write::new(Format::NEWEST, key, record);
+    writes.into_iter().map(write).collect()
+}
+
+fn changes(set: &WorkingSet) -> Vec<Change> {
+    set.changes().into_iter().map(|(_, change)| change).collect()
+}
+
+fn missed(key: &Key) -> (Key, RecordKey) {
+    (key.clone(), KEY.record_key(key))
 }
 
 /// What the view says: the record's instant, 0 if there is none, None if it isn't read.
@@ -60,7 +66,7 @@ fn task() -> Task {
 }
 
 fn set() -> WorkingSet {
-    WorkingSet::new(Format::NEWEST, KEY)
+    WorkingSet::new(KEY)
 }
 
 /// A set that has read these, each absent or at an instant.
@@ -68,15 +74,16 @@ fn having_read(rows: &[(&str, i64)]) -> WorkingSet {
     let (mut set, mut task) = (set(), task());
     for (name, at) in rows {
         let value = encode(Format::NEWEST, &org_key(name), Some(&record(*at))).filter(|_| *at > 0);
-        set.read(org_key(name), value.as_deref(), &mut task.cache).unwrap();
+        set.read(missed(&org_key(name)), value.as_deref(), &mut task.cache)
+            .unwrap();
     }
     set
 }
 
 fn commit(task: &mut Task, key: Key, record: Record, to: i64) {
     let mut set = set();
-    set.apply(writes(vec![(key, Some(record))]));
-    let changes = set.changes().into_iter().map(|change| (to - 1, change));
+    set.apply(writes(vec![(key, Some(record))]), 0);
+    let changes = changes(&set).into_iter().map(|change| (to - 1, change));
     task.overlay.commit(to, changes.collect()).unwrap();
 }
 
@@ -94,7 +101,7 @@ fn what_is_found_is_a_copy() {
     assert_eq!(seen(&set, &org_key("a")), Some(1));
     assert_eq!(seen(&set, &org_key("b")), Some(0));
     assert_eq!(seen(&set, &org_key("c")), None);
-    set.read(org_key("c"), None, &mut task.cache).unwrap();
+    set.read(missed(&org_key("c")), None, &mut task.cache).unwrap();
     assert!(set.look_up(&keys, &task.overlay, &task.cache).is_empty());
     assert_eq!(task.cache.get(&KEY.record_key(&org_key("c"))), Some(&None));
 }
@@ -103,7 +110,9 @@ fn what_is_found_is_a_copy() {
 fn the_overlay_goes_before_the_cache() {
     let mut task = task();
     let old = encode(Format::NEWEST, &org_key("a"), Some(&record(1)));
-    set().read(org_key("a"), old.as_deref(), &mut task.cache).unwrap();
+    set()
+        .read(missed(&org_key("a")), old.as_deref(), &mut task.cache)
+        .unwrap();
     commit(&mut task, org_key("a"), record(2), 10);
     let found = |task: &Task| {
         let mut set = set();
@@ -119,20 +128,23 @@ fn the_overlay_goes_before_the_cache() {
 #[test]
 fn changes_are_last_values_in_the_order_of_the_first() {
     let mut set = having_read(&[("a", 1), ("b", 1), ("c", 1), ("d", 0), ("e", 1)]);
-    set.apply(writes(vec![
-        (org_key("c"), Some(record(2))),
-        (org_key("a"), Some(record(2))),
-    ]));
-    set.apply(writes(vec![
-        (org_key("b"), None),
-        (org_key("d"), None),
-        (org_key("e"), Some(record(2))),
-    ]));
-    set.apply(writes(vec![
-        (org_key("a"), Some(record(3))),
-        (org_key("e"), Some(record(1))),
-    ]));
-    let changes = set.changes();
+    set.apply(
+        writes(vec![(org_key("c"), Some(record(2))), (org_key("a"), Some(record(2)))]),
+        0,
+    );
+    set.apply(
+        writes(vec![
+            (org_key("b"), None),
+            (org_key("d"), None),
+            (org_key("e"), Some(record(2))),
+        ]),
+        0,
+    );
+    set.apply(
+        writes(vec![(org_key("a"), Some(record(3))), (org_key("e"), Some(record(1)))]),
+        0,
+    );
+    let changes = changes(&set);
     let value = |name: &str, at| encode(Format::NEWEST, &org_key(name), Some(&record(at)));
     let expected = [("c", value("c", 2)), ("a", value("a", 3)), ("b", None)];
     let told: Vec<_> = changes
@@ -149,9 +161,9 @@ fn changes_are_last_values_in_the_order_of_the_first() {
 #[test]
 fn a_record_written_unread_is_a_change_whatever_it_was() {
     let (mut set, mut task) = (set(), task());
-    set.apply(writes(vec![(org_key("a"), None)]));
+    set.apply(writes(vec![(org_key("a"), None)]), 0);
     set.read(
-        org_key("a"),
+        missed(&org_key("a")),
         encode(Format::NEWEST, &org_key("a"), Some(&record(1))).as_deref(),
         &mut task.cache,
     )
@@ -163,12 +175,23 @@ fn a_record_written_unread_is_a_change_whatever_it_was() {
 }
 
 #[test]
+fn a_change_names_the_item_that_wrote_last() {
+    let mut set = having_read(&[("a", 1), ("b", 1)]);
+    let written = |name, at| writes(vec![(org_key(name), Some(record(at)))]);
+    for (name, at, by) in [("a", 2, 3), ("b", 2, 4), ("a", 3, 5)] {
+        set.apply(written(name, at), by);
+    }
+    let by: Vec<usize> = set.changes().into_iter().map(|(by, _)| by).collect();
+    assert_eq!(by, [5, 4]);
+}
+
+#[test]
 fn a_batch_that_starts_over_gives_the_same() {
     let mut set = having_read(&[("a", 1), ("b", 1)]);
     let fold = |set: &mut WorkingSet| {
-        set.apply(writes(vec![(org_key("b"), Some(record(2)))]));
-        set.apply(writes(vec![(org_key("a"), None), (org_key("b"), Some(record(3)))]));
-        set.changes()
+        set.apply(writes(vec![(org_key("b"), Some(record(2)))]), 0);
+        set.apply(writes(vec![(org_key("a"), None), (org_key("b"), Some(record(3)))]), 0);
+        changes(set)
     };
     let first = fold(&mut set);
     set.start_over();
@@ -197,11 +220,11 @@ fn only_clocks_that_moved_are_set_and_a_replay_sets_both() {
     let mut change_to = |entry: Option<Record>| {
         let mut set = set();
         let found = set.look_up(&[samples::key()], &task.overlay, &task.cache);
-        for (key, _) in found {
-            set.read(key, None, &mut task.cache).unwrap();
+        for missed in found {
+            set.read(missed, None, &mut task.cache).unwrap();
         }
-        set.apply(writes(vec![(samples::key(), entry)]));
-        let change = set.changes().remove(0);
+        set.apply(writes(vec![(samples::key(), entry)]), 0);
+        let change = changes(&set).remove(0);
         let to = task.overlay.committed() + 1;
         task.overlay.commit(to, vec![(to - 1, change.clone())]).unwrap();
         change
@@ -237,12 +260,12 @@ fn only_clocks_that_moved_are_set_and_a_replay_sets_both() {
 fn a_value_under_the_wrong_key_is_an_error() {
     let bytes = encode(Format::NEWEST, &org_key("a"), Some(&record(1))).unwrap();
     let room = Key::Chatroom(OrgId::parse("a").unwrap(), ChatroomName::parse("r").unwrap());
-    let said = set().read(room.clone(), Some(&bytes), &mut task().cache).unwrap_err();
+    let said = set().read(missed(&room), Some(&bytes), &mut task().cache).unwrap_err();
     assert!(said.to_string().contains("can't be of the kind 5"), "{said}");
     let right = Record::Chatroom(ChatroomRecord::default());
     let bytes = encode(Format::NEWEST, &room, Some(&right)).unwrap();
     let mut set = set();
-    set.read(room.clone(), Some(&bytes), &mut task().cache).unwrap();
+    set.read(missed(&room), Some(&bytes), &mut task().cache).unwrap();
     match set.get(&room) {
         Known::Here(record) => assert_eq!(record, Arc::new(right)),
         other => panic!("{other:?}"),
