@@ -15,20 +15,26 @@ use crate::domain::time::Instant;
 use crate::failure::{Exit, Failure};
 use crate::index::Index;
 use crate::kafka::murmur2_slot;
+use crate::shutdown::Deadline;
 use crate::state::codec;
 use crate::state::homes::Homes;
 use crate::state::keys::RecordKey;
 use crate::state::progress::{Expected, Progress};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 use uuid::Uuid;
 
+pub use fresh::Fresh;
 pub use standing::{Here, Standing};
 
+mod fresh;
 mod standing;
 
 /// A judgement that asks for more records more often is a fault of ours.
 const ROUNDS: usize = 32;
+/// Between two looks at how far a part is applied.
+const APPLYING: Duration = Duration::from_millis(5);
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -50,6 +56,10 @@ pub struct Inspector {
     homes: Homes,
     /// Up to when each part that was read is applied.
     applied: Vec<Option<Instant>>,
+    /// What each part must have reached before it is read, and until when it may.
+    floor: Option<(Fresh, Deadline)>,
+    reached: HashSet<i32>,
+    late: bool,
 }
 
 impl Inspector {
@@ -60,7 +70,31 @@ impl Inspector {
             expected,
             homes: Homes::new(murmur2_slot, expected.partitions),
             applied: Vec::new(),
+            floor: None,
+            reached: HashSet::new(),
+            late: false,
         }
+    }
+
+    /// Waits before it reads a part until that holds all that had been committed when it was asked for, or else fails.
+    #[must_use]
+    pub fn waiting_for(mut self, fresh: Fresh, patience: Duration) -> Self {
+        self.floor = Some((fresh, Deadline::after(patience)));
+        self
+    }
+
+    /// How long it may wait yet, beside what its reads take.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        self.floor
+            .as_ref()
+            .map_or(Duration::ZERO, |(_, deadline)| deadline.left())
+    }
+
+    /// Whether it failed because the index was not applied far enough in time.
+    #[must_use]
+    pub fn is_late(&self) -> bool {
+        self.late
     }
 
     /// The earliest of what was read so far. None: a part of it is being rebuilt.
@@ -176,6 +210,7 @@ impl Inspector {
         let Some(marker) = self.index.marker(partition).await? else {
             return Err(Failure::new(Exit::BadData, never_begun(partition)));
         };
+        self.reach(partition, marker.offset).await?;
         let incarnation = marker.of.incarnation;
         let record_key = self.expected.state_key(incarnation).record_key(key);
         let (now, mut values) = self
@@ -194,6 +229,28 @@ impl Inspector {
         let Some(value) = value else { return Ok(None) };
         let value = codec::decode(&record_key, &value).map_err(|error| unreadable(partition, &error))?;
         Ok(value.into_record())
+    }
+
+    /// Waits until the part is applied as far as is asked for.
+    async fn reach(&mut self, partition: i32, mut applied: i64) -> Result<(), Failure> {
+        let Some((fresh, deadline)) = self.floor.clone() else {
+            return Ok(());
+        };
+        if self.reached.contains(&partition) {
+            return Ok(());
+        }
+        let target = fresh.target(partition, applied).await?;
+        while applied < target {
+            if deadline.has_passed() {
+                self.late = true;
+                let sentence = format!("the index of partition {partition} is not applied far enough yet: try again");
+                return Err(Failure::new(Exit::Unreachable, sentence));
+            }
+            tokio::time::sleep(APPLYING).await;
+            applied = self.index.marker(partition).await?.map_or(0, |marker| marker.offset);
+        }
+        self.reached.insert(partition);
+        Ok(())
     }
 
     /// Whether this is the state that the configuration speaks of.

@@ -215,6 +215,21 @@ enum AffiliateKind {
     Affiliate,
 }
 
+/// A message that might come.
+#[derive(ToSchema)]
+#[schema(as = Explain)]
+pub struct ExplainBody {
+    /// The customer's phone, as people type it.
+    #[schema(example = "+919812345678")]
+    phone: String,
+    /// The org's phone that it would be written to.
+    #[schema(example = "+12025550100")]
+    waba_phone: String,
+    /// When it would be judged; null or absent: now.
+    #[schema(format = DateTime)]
+    at: Option<String>,
+}
+
 /// A message that an agent wants to send.
 #[derive(ToSchema)]
 #[schema(as = NewMessage)]

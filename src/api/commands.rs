@@ -135,7 +135,7 @@ impl Api {
         let Some(Err(fault)) = self.read_phone(org, text).await? else {
             return Ok(());
         };
-        let mut inspector = self.inspector();
+        let mut inspector = self.inspector(None);
         let looked = tokio::time::timeout(BEGINNING, inspector.standing(org, crm_id)).await;
         match looked {
             Ok(Ok(Standing::Unknown)) => Err(bad_phone("$.phone", &fault)),
@@ -157,7 +157,7 @@ impl Api {
 
     /// At the home of the phone where that is known, so that the message takes no hop.
     async fn key_of_room(&self, org: &OrgId, room: &ChatroomName) -> String {
-        let mut inspector = self.inspector();
+        let mut inspector = self.inspector(None);
         let looked = tokio::time::timeout(LOOK, inspector.phone_of(org, room)).await;
         let phone: Option<Phone> = looked.ok().and_then(Result::ok).flatten();
         let key = match phone {

@@ -57,7 +57,7 @@ impl Letter {
             if error.is_data() {
                 Problem::malformed("$ is no object")
             } else {
-                not_json(&format!("$ is not JSON: {error}"))
+                unreadable(&error)
             }
         })?;
         let request = [("request_id", self.request.as_str())];
@@ -87,6 +87,15 @@ fn field(value: &mut String, name: &str, json: &str) {
     value.push_str(&serde_json::Value::from(name).to_string());
     value.push(':');
     value.push_str(json);
+}
+
+/// A body that is not of its shape. Says where, and never what stands there.
+pub fn unreadable(error: &serde_json::Error) -> Problem {
+    let place = format!("at line {} column {}", error.line(), error.column());
+    if error.is_data() {
+        return Problem::malformed(format!("$ lacks a field or holds one of another kind, {place}"));
+    }
+    not_json(&format!("$ is not JSON, {place}"))
 }
 
 fn not_json(detail: &str) -> Problem {
@@ -147,7 +156,7 @@ fn request_id(place: &Writable, method: &Method, path: &str, idempotency_key: &s
     format!("api-{hex}")
 }
 
-fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
+pub fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
     let given = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = given.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     if essence.eq_ignore_ascii_case("application/json") {

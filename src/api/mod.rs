@@ -8,6 +8,7 @@
 pub mod answers;
 mod bodies;
 pub mod commands;
+pub mod explain;
 pub mod follow;
 pub mod gate;
 pub mod letter;
@@ -25,6 +26,7 @@ use crate::contract::{Decoder, IdHasher, TopicKind};
 use crate::failure::Failure;
 use crate::health::{self, Answer};
 use crate::index::Index;
+use crate::inspect::Fresh;
 use crate::judging::SettingsTable;
 use crate::kafka::{self, Outlet};
 use crate::protocol::Event;
@@ -69,6 +71,7 @@ pub struct Api {
     outlet: Outlet,
     results: Results,
     following: Following,
+    fresh: Fresh,
 }
 
 /// What it is built on.
@@ -124,6 +127,7 @@ impl Api {
             outlet: Outlet::open(&kafka, give_up)?,
             results,
             following,
+            fresh: Fresh::start(kafka, config.topics.name(TopicKind::RouterChangelog).clone())?,
             config,
         }))
     }
@@ -179,6 +183,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route(&format!("{room}/expire"), post(writes::expire))
         .route(&format!("{room}/messages"), post(writes::send_message))
         .route("/v1/orgs/{org}/phones/{phone}", get(reads::get_phone))
+        .route("/v1/orgs/{org}/explain", post(explain::explain))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
         .layer(DefaultBodyLimit::max(largest))

@@ -3,7 +3,7 @@
 
 use super::answers::Pending;
 use super::problem::{self, Body};
-use super::{reads, writes};
+use super::{explain, reads, writes};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use utoipa::openapi::content::ContentBuilder;
@@ -26,7 +26,7 @@ use utoipa::{Modify, OpenApi};
     paths(
         reads::get_settings, writes::put_settings, reads::get_contact, writes::put_contact, writes::delete_contact,
         writes::create_chatroom, reads::get_chatroom, writes::activate, writes::deactivate, writes::expire,
-        writes::send_message, reads::get_phone,
+        writes::send_message, reads::get_phone, explain::explain,
     ),
     components(schemas(Body, Pending)),
     security(("token" = [])),
@@ -76,6 +76,8 @@ const WRITES: &[Row] = &[(
     "The state of things forbids it: the conflict says what stands in the way.",
 )];
 
+const WAITS: &[Row] = &[(409, "The index is not applied as far as at_least asks.")];
+
 /// What all calls have in common: the ways to be turned away, and the bearer token.
 struct Common;
 
@@ -104,7 +106,16 @@ fn complete(operation: &mut Operation, writes: bool) {
     } else {
         &[]
     };
-    let write = if writes { WRITES } else { &[] };
+    let waits = operation
+        .parameters
+        .iter()
+        .flatten()
+        .any(|parameter| parameter.name == "at_least");
+    let write = match (writes, waits) {
+        (true, _) => WRITES,
+        (false, true) => WAITS,
+        (false, false) => &[],
+    };
     for (status, description) in ALWAYS.iter().chain(NAMED).chain(body).chain(write) {
         let responses = &mut operation.responses.responses;
         responses.insert(status.to_string(), problem(*status, description).into());
@@ -124,7 +135,7 @@ fn problem(status: u16, description: &str) -> Told {
         .description(description)
         .content(problem::MEDIA_TYPE, content);
     match status {
-        429 | 503 => told.header("Retry-After", whole_seconds()).build(),
+        409 | 429 | 503 => told.header("Retry-After", whole_seconds()).build(),
         _ => told.build(),
     }
 }

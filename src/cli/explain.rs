@@ -3,13 +3,14 @@
 
 use super::output::Out;
 use super::{now, once};
+use crate::api::explain::{self, Explanation, events, subject};
 use crate::app;
 use crate::config::Config;
 use crate::contract::words::Word;
 use crate::contract::{TopicKind, instant};
-use crate::domain::effect::{Candidate, Consequence, Effect, Lifecycle, Routed, Subject, Unrouted};
-use crate::domain::event::{Inbound, Sender};
-use crate::domain::ids::{IdHash, OrgId};
+use crate::domain::effect::{Candidate, Consequence, Effect, Routed, Unrouted};
+use crate::domain::event::Inbound;
+use crate::domain::ids::OrgId;
 use crate::domain::phone::parse_international;
 use crate::domain::time::Instant;
 use crate::failure::{Exit, Failure};
@@ -17,8 +18,7 @@ use crate::index::Index;
 use crate::inspect::Inspector;
 use crate::worker::settings;
 use clap::Args;
-use serde_json::{Value, json};
-use uuid::Uuid;
+use serde_json::json;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -62,18 +62,20 @@ fn message(args: &ExplainArgs) -> Result<Inbound, Failure> {
         let parsed = parse_international(text);
         parsed.map_err(|fault| Failure::new(Exit::Usage, format!("the {name} {fault}")))
     };
-    Ok(Inbound {
-        org: args.org.clone(),
-        from: Sender::Phone(phone("phone", &args.phone)?),
-        waba_phone: phone("WABA phone", &args.waba_phone)?.canonical,
-        message: IdHash(Uuid::new_v4().as_u128()),
-        sent_at: args.at.unwrap_or_else(now),
-        system: false,
-    })
+    Ok(explain::message(
+        args.org.clone(),
+        phone("phone", &args.phone)?,
+        phone("WABA phone", &args.waba_phone)?,
+        args.at.unwrap_or_else(now),
+    ))
 }
 
 /// Shows the effects of a judgement of one message, and how far the index goes that it was made on.
 fn present(effects: &[Effect], inspector: &Inspector, out: &mut Out<'_>) -> Result<(), Failure> {
+    if out.is_json() {
+        let explanation = Explanation::of(effects, inspector.applied_until()).ok_or_else(no_verdict)?;
+        return out.json(&json!(explanation));
+    }
     let routed = effects.iter().find_map(|effect| match &effect.what {
         Consequence::Routed(routed) => Some(routed),
         _ => None,
@@ -82,27 +84,19 @@ fn present(effects: &[Effect], inspector: &Inspector, out: &mut Out<'_>) -> Resu
         Consequence::Unrouted(unrouted) => Some(unrouted),
         _ => None,
     });
-    let verdict = match (routed, unrouted) {
-        (Some(routed), _) if out.is_json() => routed_json(routed),
-        (None, Some(unrouted)) if out.is_json() => unrouted_json(unrouted),
-        (Some(routed), _) => {
-            routed_text(routed, effects, out)?;
-            return as_of(inspector, out);
-        }
-        (None, Some(unrouted)) => {
-            unrouted_text(unrouted, effects, out)?;
-            return as_of(inspector, out);
-        }
-        (None, None) => {
-            return Err(Failure::new(
-                Exit::Internal,
-                "the judgement neither routes the message nor keeps it: report it, the fault is ours",
-            ));
-        }
-    };
-    let mut verdict = merged(verdict, effects);
-    verdict["applied_until"] = json!(inspector.applied_until().map(instant::format));
-    out.json(&verdict)
+    match (routed, unrouted) {
+        (Some(routed), _) => routed_text(routed, effects, out)?,
+        (None, Some(unrouted)) => unrouted_text(unrouted, effects, out)?,
+        (None, None) => return Err(no_verdict()),
+    }
+    as_of(inspector, out)
+}
+
+fn no_verdict() -> Failure {
+    Failure::new(
+        Exit::Internal,
+        "the judgement neither routes the message nor keeps it: report it, the fault is ours",
+    )
 }
 
 /// A judgement that read nothing (of an unknown org) is as of now.
@@ -114,20 +108,6 @@ fn as_of(inspector: &Inspector, out: &mut Out<'_>) -> Result<(), Failure> {
         )),
         None if inspector.is_rebuilding() => out.line("The index is being rebuilt: what it lacks was not seen."),
         None => Ok(()),
-    }
-}
-
-fn events(effects: &[Effect]) -> impl Iterator<Item = &Lifecycle> {
-    effects.iter().filter_map(|effect| match &effect.what {
-        Consequence::Lifecycle(event) => Some(event),
-        _ => None,
-    })
-}
-
-fn subject(event: &Lifecycle) -> String {
-    match &event.subject {
-        Subject::Contact(crm_id) => crm_id.to_string(),
-        Subject::Chatroom(room) => room.id.to_string(),
     }
 }
 
@@ -186,45 +166,4 @@ fn events_text(effects: &[Effect], out: &mut Out<'_>) -> Result<(), Failure> {
         ))?;
     }
     Ok(())
-}
-
-fn routed_json(routed: &Routed) -> Value {
-    let candidate = |candidate: &Candidate| {
-        json!({
-            "chatroom_id": candidate.chatroom_id.to_string(), "crm_id": candidate.crm_id.as_ref().map(|id| id.as_str()),
-            "waba_phone": candidate.waba_phone.to_string(), "status": candidate.status.word(),
-            "since": instant::format(candidate.since),
-        })
-    };
-    json!({
-        "routed": true,
-        "chatroom_id": routed.chatroom.id.to_string(),
-        "waba_phone": routed.chatroom.waba_phone.to_string(),
-        "reason": routed.reason.word(),
-        "rule": routed.rule.word(),
-        "auto_reply": routed.auto_reply.map(Word::word),
-        "candidates": routed.candidates.iter().map(candidate).collect::<Vec<_>>(),
-        "settings_version": routed.settings_version,
-    })
-}
-
-fn unrouted_json(unrouted: &Unrouted) -> Value {
-    json!({
-        "routed": false,
-        "reason": unrouted.reason.word(),
-        "rule": "I4",
-        "crm_ids": unrouted.crm_ids.iter().map(|crm_id| crm_id.as_str()).collect::<Vec<_>>(),
-        "settings_version": unrouted.settings_version,
-    })
-}
-
-fn merged(mut verdict: Value, effects: &[Effect]) -> Value {
-    let event = |event: &Lifecycle| {
-        json!({
-            "type": event.happening.word(), "subject": subject(event), "reason": event.reason.word(),
-            "occurred_at": instant::format(event.occurred_at),
-        })
-    };
-    verdict["events"] = events(effects).map(event).collect();
-    verdict
 }

@@ -3,6 +3,7 @@
 
 use super::once;
 use super::output::Out;
+use crate::api::shown;
 use crate::app;
 use crate::config::Config;
 use crate::contract::instant;
@@ -16,7 +17,7 @@ use crate::failure::{Exit, Failure};
 use crate::index::Index;
 use crate::inspect::{Found, Inspector};
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::json;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -94,7 +95,7 @@ fn wrong(what: &str, fault: &dyn std::fmt::Display) -> Failure {
 /// Shows it; nothing found is a failure, so that scripts can tell.
 pub fn present(found: &Found, out: &mut Out<'_>) -> Result<(), Failure> {
     if out.is_json() {
-        out.json(&as_json(found))?;
+        out.json(&json!(shown::phone(found)))?;
     } else {
         as_tables(found, out)?;
     }
@@ -141,43 +142,13 @@ fn as_tables(found: &Found, out: &mut Out<'_>) -> Result<(), Failure> {
             [id, owner, waba_phone, room.status.word().to_owned(), since, last]
         };
         let head = ["chatroom", "contact", "WABA phone", "status", "since", "last message"];
-        out.table(head, latest_first(found).into_iter().map(row).collect())?;
+        out.table(
+            head,
+            shown::latest_first(&found.chatrooms).into_iter().map(row).collect(),
+        )?;
     }
     match found.applied_until {
         Some(instant) => out.line(&format!("The index is applied up to {}.", instant::format(instant))),
         None => out.line("The index is being rebuilt: what it lacks may only be missing here."),
     }
-}
-
-fn latest_first(found: &Found) -> Vec<&Chatroom> {
-    let mut rooms: Vec<&Chatroom> = found.chatrooms.iter().collect();
-    rooms.sort_by(|one, other| other.cmp_latest(one));
-    rooms
-}
-
-fn as_json(found: &Found) -> Value {
-    let contact = |contact: &Contact| {
-        json!({
-            "crm_id": contact.crm_id.as_str(), "status": contact.status.word(), "moving": contact.leaving,
-            "created_at": instant::format(contact.created_at),
-            "first_name": contact.profile.first_name.as_deref(), "last_name": contact.profile.last_name.as_deref(),
-        })
-    };
-    let room = |room: &Chatroom| {
-        json!({
-            "chatroom_id": room.id.to_string(), "crm_id": room.crm_id().map(|crm_id| crm_id.as_str()),
-            "kind": if room.crm_id().is_some() { "CONTACT" } else { "AFFILIATE" },
-            "waba_phone": room.waba_phone.to_string(), "status": room.status.word(),
-            "since": instant::format(room.since), "last_message_at": room.last_message_at.map(instant::format),
-            "display_name": &*room.display_name,
-            "external_ref_id": room.external_ref_id.as_ref().map(|reference| reference.as_str()),
-        })
-    };
-    json!({
-        "phone": found.phone.map(|phone| phone.to_string()),
-        "note": found.note,
-        "contacts": found.contacts.iter().map(contact).collect::<Vec<_>>(),
-        "chatrooms": latest_first(found).into_iter().map(room).collect::<Vec<_>>(),
-        "applied_until": found.applied_until.map(instant::format),
-    })
 }

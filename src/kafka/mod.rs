@@ -7,7 +7,7 @@
 //! - [`consumer`], [`rebalance`]: records, ends of partitions and rebalances in the order of the client's one queue.
 //! - [`transaction`]: one transactional producer as a chain of owned states.
 //! - [`lookup`]: watermarks, committed offsets, numbers of partitions.
-//! - [`restore`]: readers that end at known positions.
+//! - [`restore`], [`StableEnd`]: readers that end at known positions.
 //! - [`ends`], [`Outlet`]: plain producers and a plain reader, for who stands outside of the router.
 //! - [`admin`], [`topics`]: the cluster's topics, what we want of them, and what differs.
 //! - [`mock`]: a cluster inside this process, for `demo` and for client error paths. Proves nothing about exactly-once.
@@ -30,6 +30,7 @@ mod native;
 mod outlet;
 pub mod rebalance;
 pub mod restore;
+mod stable;
 mod topic_table;
 pub mod topics;
 pub mod transaction;
@@ -43,6 +44,7 @@ pub use lookup::Lookup;
 pub use outlet::Outlet;
 pub use rebalance::Rebalance;
 pub use restore::{Progress, RangeReader, TableReader};
+pub use stable::StableEnd;
 pub use transaction::{Blame, Delivered, Ending, Transaction, Transactions, TxnError};
 
 /// One partition of one topic.

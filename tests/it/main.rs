@@ -2,6 +2,7 @@
 //! rules that shares no code with it. `make test` sets `KAFKA_BROKERS` and `REDIS_URL`.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // A test that panics has said what it found.
 
+mod api;
 mod faults;
 mod harness;
 mod help;

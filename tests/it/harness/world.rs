@@ -182,6 +182,11 @@ impl World {
         command
     }
 
+    /// A file beside those of its processes.
+    pub fn path(&self, name: &str) -> std::path::PathBuf {
+        self.dir.path().join(name)
+    }
+
     /// What the processes said, for a failure.
     pub fn last_words(&self) -> String {
         let words = self
