@@ -46,4 +46,5 @@ pub mod protocol;
 pub mod shutdown;
 pub mod state;
 pub mod telemetry;
+pub mod upkeep;
 pub mod worker;

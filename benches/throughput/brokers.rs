@@ -1,12 +1,12 @@
 //! What a run needs of Kafka: topics of its own, records in them, and how far a program has come.
 
 use crate::Outcome;
-use crate::data::Pair;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::ToBytes;
 use rdkafka::producer::{BaseRecord, DeliveryResult, NoCustomPartitioner, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::{Offset, TopicPartitionList};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -61,7 +61,7 @@ impl Brokers {
     }
 
     /// Returns when the brokers have them all.
-    pub fn produce(&self, topic: &str, pairs: impl Iterator<Item = Pair>) -> Outcome<u64> {
+    pub fn produce<T: ToBytes>(&self, topic: &str, pairs: impl Iterator<Item = (T, T)>) -> Outcome<u64> {
         let producer: ThreadedProducer<Counting> = client(&self.addresses)
             .set("enable.idempotence", "true")
             .set("partitioner", "murmur2_random")
@@ -137,7 +137,7 @@ pub fn client(addresses: &str) -> ClientConfig {
 /// Sends, waiting while the client's queue is full.
 pub fn send<C: ProducerContext<NoCustomPartitioner, DeliveryOpaque = ()> + 'static>(
     producer: &ThreadedProducer<C>,
-    mut record: BaseRecord<'_, impl rdkafka::message::ToBytes + ?Sized, impl rdkafka::message::ToBytes + ?Sized>,
+    mut record: BaseRecord<'_, impl ToBytes + ?Sized, impl ToBytes + ?Sized>,
 ) -> Result<(), KafkaError> {
     loop {
         match producer.send(record) {

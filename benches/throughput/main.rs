@@ -10,6 +10,7 @@ mod data;
 mod options;
 mod passing;
 mod program;
+mod restore;
 mod round;
 mod router;
 mod table;
@@ -30,9 +31,10 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     let done = match arguments.first().map(String::as_str) {
         Some("--help" | "help") => {
-            println!("{HELP}");
+            println!("{HELP}\n{}", restore::HELP);
             Ok(())
         }
+        Some(restore::WORD) => restore::run(&arguments[1..]),
         Some(passing::WORD) => passing::run(&arguments[1..]),
         _ => measure(&arguments),
     };

@@ -38,7 +38,7 @@ pub fn last_progress(
     let (mut window, mut to) = (TAIL, high);
     while to > low {
         let from = low.max(to - window);
-        let records = read_all(reader, changelog, from, to)?;
+        let records = read_all(reader, changelog, (from, to), STALL)?;
         let mut latest_first = records.into_iter().rev();
         let last = latest_first.find(|record| record.key.as_deref() == Some(RecordKey::PROGRESS.as_bytes()));
         if let Some(value) = last.and_then(|record| record.value) {
@@ -52,8 +52,14 @@ pub fn last_progress(
     Ok(None)
 }
 
-fn read_all(reader: &mut RangeReader, at: &TopicPartition, from: i64, to: i64) -> Result<Vec<Record>, Error> {
-    reader.start(at.clone(), from, to, STALL)?;
+/// All committed records of `[from, to)`: not for long stretches.
+pub fn read_all(
+    reader: &mut RangeReader,
+    at: &TopicPartition,
+    (from, to): (i64, i64),
+    stall: Duration,
+) -> Result<Vec<Record>, Error> {
+    reader.start(at.clone(), from, to, stall)?;
     let mut records = Vec::new();
     while !reader.next(usize::MAX, PATIENCE, &mut records)?.done {}
     Ok(records)

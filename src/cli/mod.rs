@@ -4,10 +4,12 @@ pub mod config;
 mod demo;
 mod explain;
 mod help;
+mod index;
 mod letters;
 mod load;
 mod lookup;
 mod output;
+mod positions;
 mod progress;
 pub mod run;
 pub mod topics;
@@ -81,6 +83,12 @@ pub enum Command {
     /// Compare the topics with what the router needs, or create those that are missing.
     #[command(subcommand, after_help = topics::EXAMPLES)]
     Topics(topics::TopicsCommand),
+    /// Show, compare or rebuild the index in Redis.
+    #[command(subcommand, after_help = index::EXAMPLES)]
+    Index(index::IndexCommand),
+    /// Show from where each input goes on, or say it for a partition that stands still.
+    #[command(subcommand, after_help = positions::EXAMPLES)]
+    Positions(positions::PositionsCommand),
     /// Check the configuration, or show what holds and where it comes from.
     #[command(subcommand, after_help = config::EXAMPLES)]
     Config(config::ConfigCommand),
@@ -108,6 +116,8 @@ impl Cli {
             Command::Load(args) => load::run(&loaded?.config, &args, &mut out),
             Command::DeadLetters(command) => letters::dead_letters(&loaded?.config, &command, &mut out),
             Command::Unrouted(command) => letters::unrouted(&loaded?.config, &command, &mut out),
+            Command::Index(command) => index::run(&loaded?.config, &command, &mut out),
+            Command::Positions(command) => positions::run(&loaded?.config, &command, &mut out),
             Command::Topics(command) => topics::run(&loaded?.config, command, &mut out),
         }
     }

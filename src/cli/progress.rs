@@ -1,6 +1,7 @@
 //! A bar on standard error while something long is read; none unless that is a terminal.
 
 use indicatif::{ProgressBar, ProgressStyle};
+use std::borrow::Cow;
 use std::io::IsTerminal;
 
 /// Goes away when it is dropped.
@@ -8,7 +9,7 @@ pub struct Bar(ProgressBar);
 
 impl Bar {
     #[must_use]
-    pub fn new(doing: &'static str, length: u64) -> Self {
+    pub fn new(doing: impl Into<Cow<'static, str>>, length: u64) -> Self {
         if !std::io::stderr().is_terminal() {
             return Self(ProgressBar::hidden());
         }

@@ -325,9 +325,9 @@ const KEPT: &[Knob] = &[
     ),
     knob(
         "state.format",
-        Number(1, 1),
+        Number(1, 2),
         Is("1"),
-        "The format in which state is written. Raise it only when every process runs a version that reads the new one.",
+        "The format in which state is written. Raise it only when every process runs a version that reads the new one. 2 restores faster.",
     ),
 ];
 

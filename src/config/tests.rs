@@ -226,7 +226,7 @@ fn a_value_that_does_not_fit_names_its_key() {
         ("LIMITS__RECORD_BYTES", "8388608", "batch.max_bytes"),
         ("BATCH__MAX_BYTES", "134217728", "state.overlay_max_bytes"),
         ("KAFKA__TRANSACTION_TIMEOUT_MS", "30000", "kafka.transaction_timeout_ms"),
-        ("STATE__FORMAT", "2", "state.format"),
+        ("STATE__FORMAT", "3", "state.format"),
         ("STATE__KEY", "short", "state.key"),
         ("ADMIN__LISTEN", "9464", "admin.listen"),
         ("LOG__LEVEL", "inof", "log.level"),

@@ -99,6 +99,11 @@ impl Batch {
         Ok(())
     }
 
+    /// Whether it has more operations than so many.
+    pub(super) fn weighs_more_than(&self, ops: usize) -> bool {
+        self.changes.iter().map(|change| change.ops.len()).sum::<usize>() > ops
+    }
+
     /// Cuts the batch into pieces of about `ops` operations and `bytes` bytes, never within a record: the end of each is the
     /// offset of the next one's first record, so wherever the work stops, the marker says the truth.
     pub(super) fn chunks(&self, ops: usize, bytes: usize) -> Vec<Chunk<'_>> {

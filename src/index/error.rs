@@ -67,6 +67,12 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Whether what the index was given may be gone, without a sign.
+    #[must_use]
+    pub fn loses_entries(&self) -> bool {
+        matches!(self, Self::Policy { .. })
+    }
+
     /// Whether it may be gone by itself at the next look.
     #[must_use]
     pub fn is_passing(&self) -> bool {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Applied, Batch, Begin, Begun, Due, Error, Fault, Generation, Marker, Member, Op, Read, Swept};
+use super::{Applied, Batch, Begin, Begun, Due, Error, Fault, Generation, Held, Marker, Member, Op, Read, Swept};
 
 /// All partitions, each as it would be stored.
 #[derive(Debug, Default)]
@@ -66,6 +66,21 @@ impl Partition {
                 if held.starts.is_empty() {
                     self.clocks.remove(clock);
                 }
+            }
+        }
+    }
+}
+
+impl Partition {
+    fn walk(&self, each: &mut dyn FnMut(Held)) {
+        for (key, value) in &self.values {
+            let (key, value) = (key.clone(), value.clone());
+            each(Held::Value { key, value });
+        }
+        for (clock, held) in &self.clocks {
+            for (member, start) in &held.starts {
+                let (clock, member, start) = (clock.clone(), member.clone(), *start);
+                each(Held::Clock { clock, member, start });
             }
         }
     }
@@ -176,6 +191,15 @@ impl Memory {
 
     pub(super) async fn clocks(&self, partition: i32, of: &Generation) -> Result<Read<Vec<Vec<u8>>>, Error> {
         Ok(self.answer(partition, of, |held| held.clocks.keys().cloned().collect()))
+    }
+
+    pub(super) async fn walk(
+        &self,
+        partition: i32,
+        of: &Generation,
+        each: &mut (dyn FnMut(Held) + Send),
+    ) -> Result<Read<()>, Error> {
+        Ok(self.answer(partition, of, |held| held.walk(each)))
     }
 
     /// A build that begins drops the one before it here and now, so there is never anything to sweep.

@@ -135,6 +135,21 @@ pub struct Member {
     pub start: i64,
 }
 
+/// One thing that a build holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
+    Value {
+        key: Vec<u8>,
+        value: Vec<u8>,
+    },
+    /// Where a member of a clock started.
+    Clock {
+        clock: Vec<u8>,
+        member: Vec<u8>,
+        start: i64,
+    },
+}
+
 /// How much [`Index::sweep_foreign`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Swept {
@@ -245,6 +260,17 @@ impl Index {
     /// The names of the clocks that have members, in no particular order.
     pub async fn clocks(&self, partition: i32, of: &Generation) -> Result<Read<Vec<Vec<u8>>>, Error> {
         forward!(self, index => index.clocks(partition, of).await)
+    }
+
+    /// Hands out all that the build holds, in no order and some of it perhaps twice; what changes meanwhile is handed out as it
+    /// was, as it is, or both. The marker is that of the beginning.
+    pub async fn walk(
+        &self,
+        partition: i32,
+        of: &Generation,
+        each: &mut (dyn FnMut(Held) + Send),
+    ) -> Result<Read<()>, Error> {
+        forward!(self, index => index.walk(partition, of, each).await)
     }
 
     /// Gives back what builds that the marker does not name still hold, about `limit` stored keys a call. Without a marker

@@ -164,9 +164,30 @@ impl Transaction {
         timeout: Duration,
     ) -> Result<(), TxnError> {
         let metadata = consumer.group_metadata().ok_or(TxnError::NotAMember)?;
+        self.offsets(&metadata, positions, timeout)
+    }
+
+    /// Makes these positions part of the transaction without a fence, for an operator, and a partition that stands still:
+    /// Kafka takes those of a consumer that is no member without a check, also while the group has members.
+    pub fn send_offsets_unfenced(
+        &mut self,
+        group: &Consumer,
+        positions: &[(TopicPartition, i64)],
+        timeout: Duration,
+    ) -> Result<(), TxnError> {
+        let metadata = native::GroupMetadata::of(group.client()).ok_or(TxnError::NotAMember)?;
+        self.offsets(&metadata, positions, timeout)
+    }
+
+    fn offsets(
+        &mut self,
+        metadata: &native::GroupMetadata,
+        positions: &[(TopicPartition, i64)],
+        timeout: Duration,
+    ) -> Result<(), TxnError> {
         let list = offsets(positions).map_err(|error| TxnError::Positions(Box::new(error)))?;
         let started = Instant::now();
-        let sent = native::send_offsets(&self.0.native, &list, &metadata, timeout);
+        let sent = native::send_offsets(&self.0.native, &list, metadata, timeout);
         self.0.suspect |= started.elapsed() > SLOW;
         sent.map_err(|error| TxnError::of_native("sending offsets to the transaction", error))
     }

@@ -36,12 +36,6 @@ pub struct Config {
 }
 
 impl Config {
-    /// The format of the index's values: that of the changelog, whose values they are.
-    #[must_use]
-    pub fn index_format(&self) -> u32 {
-        u32::from(self.expected.format.number())
-    }
-
     pub fn accepts(&self, progress: &Progress) -> Result<(), String> {
         self.expected.check(progress).map_err(|error| error.to_string())
     }
@@ -112,6 +106,7 @@ impl Core {
             Event::Settings(question, table) => self.settings_read(question, table),
             Event::Transaction(answer) => self.transaction_answered(answer),
             Event::Doubt(partition, cause) => self.doubt(partition, cause),
+            Event::IndexUnfit(why) => self.index_unfit(&why),
             Event::Drain => self.draining = true,
             Event::Tick => self.tick(),
         }

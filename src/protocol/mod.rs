@@ -75,6 +75,8 @@ pub enum Event {
     Transaction(TransactionAnswer),
     /// Something that only recovery can tell: a seek failed, a call was cut off.
     Doubt(Partition, &'static str),
+    /// The index may lose what it is given: the sentence says why and what to change.
+    IndexUnfit(String),
     Tick,
     /// Finish what is open, start nothing new.
     Drain,
@@ -187,6 +189,8 @@ pub enum RecoveryAnswer {
     Unavailable(String),
     /// It can't be answered by asking again: the partition stops.
     Hopeless(String),
+    /// The index may have lost what it was given: the partition stops, and its index is built anew when it goes on.
+    Untrusted(String),
 }
 
 /// The steps of one transaction, each answered before the next.

@@ -31,6 +31,8 @@ pub struct Recovering {
     pub(super) retry: Retry,
     /// Why the partition would have stopped, when it was looked at before.
     contradiction: Option<String>,
+    /// The index may have lost something.
+    pub(super) suspect: bool,
 }
 
 /// What an answer leads to.
@@ -71,13 +73,15 @@ impl Recovering {
             asked,
             retry: Retry::default(),
             contradiction: None,
+            suspect: false,
         }
     }
 
     /// Looks again at a partition that was stopped: it is known already why.
-    pub(super) fn again(asked: RecoveryQuestion, why: String) -> Self {
+    pub(super) fn again(asked: RecoveryQuestion, why: String, suspect: bool) -> Self {
         Self {
             contradiction: Some(why),
+            suspect,
             ..Self::new(asked)
         }
     }
@@ -113,6 +117,10 @@ impl Recovering {
                 Next::Wait
             }
             RecoveryAnswer::Hopeless(why) => Next::Stop(why),
+            RecoveryAnswer::Untrusted(why) => {
+                self.suspect = true;
+                Next::Stop(why)
+            }
             RecoveryAnswer::Committed(committed) => {
                 self.committed = committed;
                 Next::Ask(RecoveryQuestion::Watermarks {
@@ -206,7 +214,8 @@ impl Recovering {
             high: self.high,
             incarnation: self.progress.as_ref().map(|progress| progress.incarnation),
             marker: self.marker,
-            format: around.settings.index_format(),
+            suspect: self.suspect,
+            formats: around.settings.expected.index_formats(),
             now: around.now_ms,
         };
         match (recovery::plan(&found), self.marker) {
@@ -227,7 +236,7 @@ impl Recovering {
                 let of = Generation {
                     incarnation,
                     generation: (around.fresh_uuid)(),
-                    format: around.settings.index_format(),
+                    format: around.settings.expected.index_format(),
                 };
                 let expected = marker.map(|marker| marker.of.generation);
                 Next::Ask(RecoveryQuestion::Begin(Begin {

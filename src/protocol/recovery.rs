@@ -19,8 +19,10 @@ pub struct Found {
     /// The incarnation that the changelog's last progress record names; None: no progress record yet.
     pub incarnation: Option<Uuid>,
     pub marker: Option<Marker>,
-    /// The format that we write.
-    pub format: u32,
+    /// The index may have lost something, whatever its marker says.
+    pub suspect: bool,
+    /// The oldest and the newest format that we read.
+    pub formats: (u32, u32),
     pub now: i64,
 }
 
@@ -47,14 +49,20 @@ pub fn plan(found: &Found) -> Plan {
             why: "the index belongs to another changelog",
         };
     }
-    if marker.of.format != found.format {
+    let (oldest, newest) = found.formats;
+    if !(oldest..=newest).contains(&marker.of.format) {
         return Plan::Rebuild {
-            why: "the index is written in another format",
+            why: "the index is written in a format that this version doesn't read",
         };
     }
     if marker.offset > found.high {
         return Plan::Stop {
             why: stops::ahead_of_changelog(found.partition, &marker, found.high),
+        };
+    }
+    if found.suspect {
+        return Plan::Rebuild {
+            why: "the index may have thrown entries away",
         };
     }
     let missing = marker.offset < found.high;
@@ -146,7 +154,8 @@ mod tests {
             high: 100,
             incarnation: Some(Uuid::from_u128(1)),
             marker,
-            format: 1,
+            suspect: false,
+            formats: (1, 2),
             now: 1_000,
         }
     }
@@ -162,11 +171,28 @@ mod tests {
             ..found(Some(marker(40)))
         };
         assert!(matches!(plan(&other), Plan::Rebuild { .. }));
-        let other_format = Found {
-            format: 2,
-            ..found(Some(marker(40)))
+        let suspect = Found {
+            suspect: true,
+            ..found(Some(marker(100)))
         };
-        assert!(matches!(plan(&other_format), Plan::Rebuild { .. }));
+        assert!(matches!(plan(&suspect), Plan::Rebuild { .. }));
+    }
+
+    #[test]
+    fn an_index_is_not_rebuilt_between_neighbouring_formats() {
+        for (formats, rebuilt) in [
+            ((1, 1), false),
+            ((1, 2), false),
+            ((0, 1), false),
+            ((2, 3), true),
+            ((0, 0), true),
+        ] {
+            let other = Found {
+                formats,
+                ..found(Some(marker(40)))
+            };
+            assert_eq!(matches!(plan(&other), Plan::Rebuild { .. }), rebuilt, "{formats:?}");
+        }
     }
 
     #[test]

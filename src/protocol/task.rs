@@ -30,13 +30,23 @@ pub struct Stopped {
     why: String,
     /// None: not by itself.
     look_at_ms: Option<u64>,
+    /// The index may have lost something, and is built anew.
+    suspect: bool,
 }
 
 impl Stopped {
     /// What was met while it ran would only be met again, so it is not tried as often.
     pub(super) fn running(why: String, steady_ms: u64) -> Self {
-        let look_at_ms = Some(steady_ms + TRY_AGAIN_MS);
-        Self { why, look_at_ms }
+        Self {
+            why,
+            look_at_ms: Some(steady_ms + TRY_AGAIN_MS),
+            suspect: false,
+        }
+    }
+
+    /// It ran on an index that may have lost something.
+    pub(super) fn unfit(why: String, steady_ms: u64) -> Self {
+        Self::found(why, true, steady_ms)
     }
 
     pub(super) fn why(&self) -> &str {
@@ -45,13 +55,19 @@ impl Stopped {
 
     /// Not to be looked at again.
     pub(super) fn for_good(why: String) -> Self {
-        let look_at_ms = None;
-        Self { why, look_at_ms }
+        Self {
+            why,
+            look_at_ms: None,
+            suspect: false,
+        }
     }
 
-    fn recovering(why: String, steady_ms: u64) -> Self {
-        let look_at_ms = Some(steady_ms + LOOK_AGAIN_MS);
-        Self { why, look_at_ms }
+    fn found(why: String, suspect: bool, steady_ms: u64) -> Self {
+        Self {
+            why,
+            look_at_ms: Some(steady_ms + LOOK_AGAIN_MS),
+            suspect,
+        }
     }
 }
 
@@ -172,7 +188,8 @@ impl Task {
                 actions.push(Action::Fail(why));
             }
             Next::Stop(why) => {
-                self.phase = Phase::Stopped(Stopped::recovering(why.clone(), around.steady_ms));
+                let suspect = recovering.suspect;
+                self.phase = Phase::Stopped(Stopped::found(why.clone(), suspect, around.steady_ms));
                 actions.push(Action::Report(Report::Stopped {
                     partition: self.life.partition,
                     why,
@@ -205,8 +222,8 @@ impl Task {
             }
             Phase::Stopped(stopped) if stopped.look_at_ms.is_some_and(|at| at <= steady_ms) && !self.closing => {
                 let question = RecoveryQuestion::Committed(self.inputs.clone());
-                let why = std::mem::take(&mut stopped.why);
-                self.phase = Phase::Recovering(Box::new(Recovering::again(question.clone(), why)));
+                let (why, suspect) = (std::mem::take(&mut stopped.why), stopped.suspect);
+                self.phase = Phase::Recovering(Box::new(Recovering::again(question.clone(), why, suspect)));
                 Some(Action::Recover(self.life, question))
             }
             _ => None,

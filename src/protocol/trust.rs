@@ -25,6 +25,19 @@ impl Core {
         self.report(Report::Stopped { partition, why });
     }
 
+    /// No index is believed while Redis may throw entries away, nor after it without being built anew.
+    pub(super) fn index_unfit(&mut self, why: &str) {
+        let steady_ms = self.now.steady_ms;
+        let running = self
+            .tasks
+            .values()
+            .filter(|task| task.running().is_some() && !task.closing);
+        let running: Vec<Partition> = running.map(|task| task.life.partition).collect();
+        for partition in running {
+            self.stop(partition, Stopped::unfit(why.to_owned(), steady_ms));
+        }
+    }
+
     /// The one way of recovery: forget what is known of this partition and find it out again.
     pub(super) fn doubt(&mut self, partition: Partition, cause: &'static str) {
         self.forget_collected(partition);

@@ -1,7 +1,7 @@
 //! What a changelog record does to the index, clocks included. Both come from its key and value alone, so that a rebuild
 //! gives what was applied at the time. A clock's name holds its org in clear and nothing else; its members are record keys.
 
-use super::codec::{Value, decode};
+use super::codec::{self, Value, decode};
 use super::keys::{Kind, RecordKey};
 use super::wire::{DecodeError, Reader};
 use crate::domain::ids::OrgId;
@@ -88,6 +88,11 @@ fn ops(key: &RecordKey, bytes: Vec<u8>, value: Option<Vec<u8>>) -> Result<Vec<Op
         // Nothing in it ticks: only its format is looked at.
         Reader::new(&value)?;
         return Ok(vec![Op::Put { key: bytes, value }]);
+    }
+    if let Some((subject, after)) = codec::head(&value)? {
+        let mut ops = vec![Op::Put { key: bytes, value }];
+        ops.extend(clock_ops(&subject.org, key, None, &after));
+        return Ok(ops);
     }
     let (org, after) = match decode(key, &value)? {
         Value::Gone(org) => {

@@ -8,6 +8,7 @@ use crate::domain::event::Cause;
 use crate::domain::ids::OrgId;
 use crate::domain::phone::Phone;
 use crate::domain::record::{Key, Record};
+use crate::domain::timers::{Clocks, clocks};
 use std::sync::Arc;
 
 /// Whose entry it is: the sweep finds an entry by its record key alone, and has to name its phone.
@@ -80,6 +81,9 @@ pub fn encode(format: Format, key: &Key, record: Option<&Record>) -> Option<Vec<
         (_, None) => return None,
         (Key::Phone(org, phone), Some(Record::Entry(entry))) => {
             put(&mut writer, kind::PHONE, &Subject::of(org, *phone, entry));
+            if format >= Format::CLOCKS_FIRST {
+                clocks(entry).put(&mut writer);
+            }
             entry.put(&mut writer);
         }
         (_, Some(Record::Entry(entry))) => put(&mut writer, kind::USER, entry),
@@ -105,6 +109,9 @@ pub fn decode(key: &RecordKey, bytes: &[u8]) -> Result<Value, DecodeError> {
         (Kind::Phone, kind::GONE) => Value::Gone(Wire::take(&mut reader)?),
         (Kind::Phone, kind::PHONE) => {
             let subject = Some(Wire::take(&mut reader)?);
+            if reader.format >= Format::CLOCKS_FIRST {
+                Clocks::take(&mut reader)?;
+            }
             let record = Arc::new(Record::Entry(Wire::take(&mut reader)?));
             Value::Live { subject, record }
         }
@@ -127,6 +134,15 @@ pub fn subject(bytes: &[u8]) -> Option<Subject> {
     (reader.byte().ok()? == kind::PHONE)
         .then(|| Wire::take(&mut reader).ok())
         .flatten()
+}
+
+/// Whose entry a value is, and where its clocks start, without reading the entry. None: only the whole value says so.
+pub fn head(bytes: &[u8]) -> Result<Option<(Subject, Clocks)>, DecodeError> {
+    let mut reader = Reader::new(bytes)?;
+    if reader.format < Format::CLOCKS_FIRST || reader.byte()? != kind::PHONE {
+        return Ok(None);
+    }
+    Ok(Some((Wire::take(&mut reader)?, Wire::take(&mut reader)?)))
 }
 
 fn live(record: Record) -> Value {

@@ -36,6 +36,22 @@ impl Kind {
         Self::Progress,
     ];
 
+    /// For people.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Phone => "phone",
+            Self::User => "user",
+            Self::Contact => "contact",
+            Self::Chatroom => "chatroom",
+            Self::Org => "org",
+            Self::Messages => "messages",
+            Self::Requests => "requests",
+            Self::Archive => "archive",
+            Self::Progress => "progress",
+        }
+    }
+
     const fn byte(self) -> u8 {
         match self {
             Self::Phone => b'p',

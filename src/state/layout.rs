@@ -9,6 +9,7 @@ use crate::domain::ids::{ChatroomId, ChatroomName, CrmId, ExternalRefId, IdHash,
 use crate::domain::memory::{Memory, Outcome, Remembered};
 use crate::domain::phone::{Phone, SpelledPhone};
 use crate::domain::time::Instant;
+use crate::domain::timers::Clocks;
 
 macro_rules! text_ids {
     ($($name:ident),*) => {$(
@@ -93,6 +94,7 @@ fields!(Memory {
     spilled,
 });
 
+fields!(Clocks { inactivity, age });
 fields!(RepliesInHour { hour, count });
 fields!(Entry {
     decided_at,

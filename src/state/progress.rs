@@ -82,6 +82,18 @@ impl Expected {
             .unwrap_or_else(|| StateKey::of_incarnation(incarnation))
     }
 
+    /// The format of the index's values: that of the changelog, whose values they are.
+    #[must_use]
+    pub fn index_format(&self) -> u32 {
+        u32::from(self.format.number())
+    }
+
+    /// The formats of an index that can be gone on with: each of its values says by itself in which of them it is.
+    #[must_use]
+    pub fn index_formats(&self) -> (u32, u32) {
+        (Format::OLDEST.number().into(), Format::NEWEST.number().into())
+    }
+
     pub fn check(&self, progress: &Progress) -> Result<(), Mismatch> {
         if i32::from(progress.partitions) != self.partitions.count() {
             return Err(Mismatch::Partitions {
@@ -278,7 +290,7 @@ mod tests {
         bytes[0] = Format::NEWEST.number() + 1;
         let said = Progress::decode(&bytes).unwrap_err().to_string();
         assert!(
-            said.contains("written in format 2") && said.contains("run the version"),
+            said.contains("written in format 3") && said.contains("run the version"),
             "{said}"
         );
     }

@@ -15,9 +15,12 @@ pub struct Format(u8);
 
 impl Format {
     pub const OLDEST: Self = Self(1);
-    pub const NEWEST: Self = Self(1);
+    pub const NEWEST: Self = Self(2);
     /// Written unless `state.format` says otherwise: the newest that the version before can read.
     pub const DEFAULT: Self = Self(1);
+
+    /// From this one on an entry's clocks stand before it, so that a restore need not read the rest.
+    pub const CLOCKS_FIRST: Self = Self(2);
 
     pub fn new(number: u8) -> Result<Self, DecodeError> {
         match Self(number) {

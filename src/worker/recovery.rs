@@ -116,10 +116,13 @@ impl Answering {
                 Ok(Piece { changes, next }) => RecoveryAnswer::Replayed { changes, next },
                 Err(fault) => unread(&fault),
             },
-            RecoveryQuestion::Marker => indexed(
-                self.runtime.block_on(self.index.marker(partition)),
-                RecoveryAnswer::Marker,
-            ),
+            RecoveryQuestion::Marker => match self.runtime.block_on(self.index.check()) {
+                Err(fault) if fault.loses_entries() => RecoveryAnswer::Untrusted(fault.to_string()),
+                _ => indexed(
+                    self.runtime.block_on(self.index.marker(partition)),
+                    RecoveryAnswer::Marker,
+                ),
+            },
             RecoveryQuestion::Begin(begin) => indexed(
                 self.runtime.block_on(self.index.begin(partition, &begin)),
                 RecoveryAnswer::Begun,

@@ -12,5 +12,6 @@ mod model;
 mod questions;
 mod rules;
 mod scenario;
+mod upkeep;
 mod verify;
 mod wait;

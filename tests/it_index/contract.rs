@@ -1,6 +1,7 @@
 //! What every index answers, whatever it is made of.
 
 use crate::servers::Cluster;
+use crate::walk::all_of_a_build_is_handed_out;
 use crate::{batch, change, clock, delete, generation, put, redis_at, shared_redis};
 use chatroom_router::index::{
     Applied, Batch, Begin, Begun, Change, Due, ErrorKind, Generation, Index, Marker, Member, Op, Read, Swept,
@@ -46,6 +47,7 @@ contract!(
     any_bytes_are_kept,
     a_lying_batch_is_refused,
     an_older_build_is_swept,
+    all_of_a_build_is_handed_out,
     it_is_fit_for_use,
 );
 

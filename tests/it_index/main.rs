@@ -5,6 +5,7 @@ mod contract;
 mod failures;
 mod servers;
 mod speed;
+mod walk;
 
 use chatroom_router::index::{Batch, Change, Generation, Index, Op, Settings};
 use uuid::Uuid;

@@ -84,6 +84,11 @@ pub fn members(value: Value) -> Result<Vec<Member>, Error> {
     Ok(members)
 }
 
+/// An instant as a sorted set has it.
+pub fn instant(bytes: Vec<u8>) -> Result<i64, Error> {
+    parsed(&String::from_utf8(bytes).map_err(|_| corrupt("an instant isn't text"))?)
+}
+
 fn text(value: Value) -> Result<Option<String>, Error> {
     let utf8 = |bytes| String::from_utf8(bytes).map_err(|_| corrupt("a field isn't text"));
     bytes(value)?.map(utf8).transpose()

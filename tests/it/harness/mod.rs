@@ -3,6 +3,7 @@
 pub mod assert;
 pub mod client;
 pub mod log;
+pub mod operator;
 pub mod printed;
 pub mod process;
 pub mod redis;

@@ -66,6 +66,45 @@ impl Redis {
         );
     }
 
+    pub fn set_policy(&self, policy: &str) {
+        let done = redis::cmd("CONFIG")
+            .arg(&["SET", "maxmemory-policy", policy])
+            .exec(&mut self.connect());
+        done.expect("Redis takes it");
+    }
+
+    /// Changes what the index says of itself.
+    pub fn set_marker(&self, prefix: &str, partition: i32, field: &str, value: &str) {
+        let key = format!("{{{prefix}:{partition}}}:marker");
+        let done = redis::cmd("HSET").arg(&[&key, field, value]).exec(&mut self.connect());
+        done.expect("Redis takes it");
+    }
+
+    /// Loses one phone's value; gives back its key, as it is shown.
+    pub fn lose_a_value(&self, prefix: &str, partition: i32, generation: &str) -> String {
+        let mut connection = self.connect();
+        let generation = generation.replace('-', "");
+        for bucket in 0..256 {
+            let key = format!("{{{prefix}:{partition}}}:{generation}:v:{bucket:02x}");
+            let held: Vec<Vec<u8>> = redis::cmd("HKEYS")
+                .arg(&key)
+                .query(&mut connection)
+                .expect("Redis answers");
+            if let Some(phone) = held.iter().find(|name| name.first() == Some(&b'p')) {
+                let done = redis::cmd("HDEL").arg(&key).arg(phone.as_slice()).exec(&mut connection);
+                done.expect("Redis takes it");
+                let hex: Vec<String> = phone[1..].iter().map(|byte| format!("{byte:02x}")).collect();
+                return format!("p{}", hex.concat());
+            }
+        }
+        panic!("the index of partition {partition} holds no phone");
+    }
+
+    fn connect(&self) -> redis::Connection {
+        let client = redis::Client::open(self.url()).expect("an address");
+        client.get_connection().expect("Redis answers")
+    }
+
     fn ask(&self, command: &str) -> Option<String> {
         let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).ok()?;
         socket.set_read_timeout(Some(Duration::from_secs(5))).ok()?;

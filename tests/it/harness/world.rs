@@ -151,6 +151,52 @@ impl World {
         router.process.wait(Duration::from_secs(40)).code()
     }
 
+    /// What the process says of each of its parts, if it answers.
+    pub fn readiness(&self, slot: usize) -> Option<String> {
+        text(self.router(slot).admin_port, "/readyz?verbose").map(|(_, text)| text)
+    }
+
+    /// Of processes that are launched from now on.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.environment
+            .push((format!("CHATROOM_ROUTER_{name}"), value.to_owned()));
+    }
+
+    pub fn group(&self) -> &str {
+        &self.prefix
+    }
+
+    pub fn topic(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// Loses all that a topic holds.
+    pub fn recreate(&self, name: &str) {
+        let topic = self.topic(name);
+        self.admin.delete(std::slice::from_ref(&topic));
+        wait::until("a topic to be gone", wait::PATIENCE, || {
+            self.admin
+                .partitions(std::slice::from_ref(&topic))
+                .is_empty()
+                .then_some(())
+        });
+        apply_topics(&self.environment);
+    }
+
+    /// Runs a process that must not start, with some settings of its own: its exit code, and what it said.
+    pub fn run_to_end(&self, settings: &[(&str, &str)]) -> (Option<i32>, String) {
+        let mut command = program(&self.environment);
+        command
+            .arg("run")
+            .env("CHATROOM_ROUTER_KAFKA__INSTANCE_ID", format!("{}other", self.prefix))
+            .env("CHATROOM_ROUTER_ADMIN__LISTEN", "")
+            .envs(settings.iter().copied());
+        let log = self.dir.path().join("run-to-end.log");
+        let mut process = Process::start("run-to-end", &mut command, &log);
+        let status = process.wait(wait::PATIENCE);
+        (status.code(), process.last_words())
+    }
+
     pub fn metrics(&self, slot: usize) -> String {
         let url = format!("http://127.0.0.1:{}/metrics", self.router(slot).admin_port);
         let mut response = ureq::get(&url).call().expect("/metrics answers");
@@ -255,11 +301,16 @@ fn apply_topics(environment: &[(String, String)]) {
 }
 
 fn answer(port: u16, path: &str) -> Option<u16> {
+    text(port, path).map(|(status, _)| status)
+}
+
+fn text(port: u16, path: &str) -> Option<(u16, String)> {
     let agent = ureq::Agent::config_builder()
         .timeout_global(Some(Duration::from_secs(5)))
         .http_status_as_error(false)
         .build()
         .new_agent();
-    let response = agent.get(format!("http://127.0.0.1:{port}{path}")).call().ok()?;
-    Some(response.status().as_u16())
+    let mut response = agent.get(format!("http://127.0.0.1:{port}{path}")).call().ok()?;
+    let status = response.status().as_u16();
+    Some((status, response.body_mut().read_to_string().ok()?))
 }

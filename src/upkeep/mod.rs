@@ -1,0 +1,191 @@
+//! What an operator does to a partition from outside of the router: look at its index beside its changelog, compare the two as a
+//! whole, build the index anew, and say from where a stopped partition goes on. Joins no group; safe while the router runs.
+
+pub mod positions;
+pub mod rebuild;
+pub mod verify;
+
+use crate::app;
+use crate::changelog::{self, Replay};
+use crate::config::Config;
+use crate::contract::TopicKind;
+use crate::failure::{Exit, Failure};
+use crate::index::{Index, Marker};
+use crate::kafka::lookup::Lookup;
+use crate::kafka::restore::RangeReader;
+use crate::kafka::{Settings, TopicPartition};
+use crate::state::progress::{Expected, Progress};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Runtime;
+
+const CALL: Duration = Duration::from_secs(20);
+/// So few offsets are looked at one by one, and no longer than that.
+const FEW: i64 = 100;
+const SOON: Duration = Duration::from_secs(2);
+
+/// The clients that all of it needs.
+pub struct Upkeep {
+    config: Config,
+    expected: Expected,
+    kafka: Settings,
+    index: Index,
+    lookup: Lookup,
+    reader: RangeReader,
+    replay: Replay,
+    runtime: Runtime,
+}
+
+/// One partition's changelog and its index, as they were found: the changelog's end was asked for before the marker.
+#[derive(Debug, Clone)]
+pub struct Stand {
+    pub partition: i32,
+    pub low: i64,
+    pub high: i64,
+    pub progress: Option<Progress>,
+    pub marker: Option<Marker>,
+    /// Records of the changelog that the index lacks; offsets, where there are many.
+    pub behind: i64,
+}
+
+/// How an index stands beside its changelog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It has once held everything, and follows.
+    Complete,
+    /// It was begun and has not held everything yet.
+    Rebuilding,
+    /// Nothing of it is there, though the changelog holds something.
+    Missing,
+    /// Neither holds anything.
+    Empty,
+    /// It belongs to another changelog, and will be built anew by the partition's owner.
+    Another,
+    /// It is applied beyond the changelog's end.
+    Ahead,
+}
+
+impl State {
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::Rebuilding => "rebuilding",
+            Self::Missing => "missing",
+            Self::Empty => "empty",
+            Self::Another => "of another changelog",
+            Self::Ahead => "ahead of the changelog",
+        }
+    }
+}
+
+impl Stand {
+    #[must_use]
+    pub fn state(&self) -> State {
+        let incarnation = self.progress.as_ref().map(|progress| progress.incarnation);
+        match self.marker {
+            None if self.low < self.high => State::Missing,
+            None => State::Empty,
+            // A first owner begins its index before its first record.
+            Some(marker) if incarnation.is_none() && marker.offset <= self.low && self.low == self.high => State::Empty,
+            Some(marker) if incarnation != Some(marker.of.incarnation) => State::Another,
+            Some(marker) if marker.offset > self.high => State::Ahead,
+            Some(marker) if marker.is_complete() => State::Complete,
+            Some(_) => State::Rebuilding,
+        }
+    }
+}
+
+impl Upkeep {
+    /// Opens the clients, and reaches Kafka.
+    pub fn open(config: &Config) -> Result<Self, Failure> {
+        let kafka = config.kafka_settings(None);
+        let mut lookup = Lookup::open(&kafka)?;
+        let reached = lookup.reach(CALL);
+        reached.map_err(|error| Failure::kafka_away(config, &error))?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build();
+        Ok(Self {
+            expected: app::expected(config)?,
+            index: Index::redis(&config.index_settings())?,
+            lookup,
+            reader: RangeReader::open(&kafka)?,
+            replay: Replay::open(&kafka)?,
+            runtime: runtime.map_err(|error| Failure::new(Exit::Internal, error.to_string()))?,
+            config: config.clone(),
+            kafka,
+        })
+    }
+
+    /// These partitions, or all. A number that can't be is wrong usage.
+    pub fn chosen(&self, wanted: &[i32]) -> Result<Vec<i32>, Failure> {
+        let count = self.expected.partitions.count();
+        if let Some(wrong) = wanted.iter().find(|partition| !(0..count).contains(*partition)) {
+            let sentence = format!("there is no partition {wrong}: give one from 0 to {}", count - 1);
+            return Err(Failure::new(Exit::Usage, sentence));
+        }
+        let mut chosen = wanted.to_vec();
+        chosen.sort_unstable();
+        chosen.dedup();
+        Ok(if chosen.is_empty() {
+            (0..count).collect()
+        } else {
+            chosen
+        })
+    }
+
+    fn changelog(&self, partition: i32) -> TopicPartition {
+        let topic: &Arc<str> = self.config.topics.name(TopicKind::RouterChangelog);
+        TopicPartition::new(topic.clone(), partition)
+    }
+
+    pub fn stand(&mut self, partition: i32) -> Result<Stand, Failure> {
+        let at = self.changelog(partition);
+        let high = self.lookup.high_watermark(&at, CALL)?;
+        let low = self.lookup.low_watermark(&at, CALL)?;
+        let progress = changelog::last_progress(&mut self.reader, &at, low, high)?;
+        if let Some(progress) = &progress {
+            let checked = self.expected.check(progress);
+            checked.map_err(|mismatch| Failure::new(Exit::BadConfig, mismatch.to_string()))?;
+        }
+        let marker = self.wait(self.index.marker(partition))?;
+        let from = marker.map_or(low, |marker| marker.offset.max(low));
+        Ok(Stand {
+            partition,
+            low,
+            high,
+            progress,
+            marker,
+            behind: self.behind(&at, from, high),
+        })
+    }
+
+    /// The last offsets of a changelog are the ends of transactions, which no index lacks.
+    fn behind(&mut self, at: &TopicPartition, from: i64, to: i64) -> i64 {
+        let offsets = (to - from).max(0);
+        if offsets == 0 || offsets > FEW {
+            return offsets;
+        }
+        match changelog::read_all(&mut self.reader, at, (from, to), SOON) {
+            Ok(records) => i64::try_from(records.len()).unwrap_or(offsets),
+            // A transaction may be open: what it holds is not known yet.
+            Err(_) => offsets,
+        }
+    }
+
+    fn wait<T>(&self, asked: impl Future<Output = Result<T, crate::index::Error>>) -> Result<T, Failure> {
+        Ok(self.runtime.block_on(asked)?)
+    }
+}
+
+impl From<changelog::Fault> for Failure {
+    fn from(fault: changelog::Fault) -> Self {
+        match fault {
+            changelog::Fault::Kafka(error) => error.into(),
+            changelog::Fault::Unreadable(why) => Self::new(Exit::BadData, why),
+        }
+    }
+}

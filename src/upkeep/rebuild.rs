@@ -1,0 +1,113 @@
+//! Builds a partition's index anew from its changelog. Where the router runs, the partition's owner finds its build replaced at
+//! its next call, pauses, and replays the same records into the same new build: whoever is first applies a stretch, the other
+//! finds it applied. So nobody has to be asked, and it makes no difference who dies.
+
+use super::{Stand, State, Upkeep};
+use crate::changelog::Piece;
+use crate::failure::{Exit, Failure};
+use crate::index::{Applied, Batch, Begin, Begun, Generation};
+use std::time::{Duration, Instant, SystemTime};
+use uuid::Uuid;
+
+/// A reading that makes no progress fails by itself before that.
+const WAIT: Duration = Duration::from_secs(60);
+/// Stored keys of older builds given back in one call.
+const SWEPT_AT_ONCE: usize = 2_000;
+
+/// How a rebuild ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Rebuilt {
+    pub partition: i32,
+    pub records: u64,
+    pub took: Duration,
+    /// The changelog offset up to which the index is applied.
+    pub offset: i64,
+}
+
+impl Rebuilt {
+    #[must_use]
+    pub fn rate(&self) -> u64 {
+        (self.records as f64 / self.took.as_secs_f64().max(0.001)) as u64
+    }
+}
+
+impl Upkeep {
+    /// `each` is told the offset reached, after each piece. None: the changelog holds nothing.
+    pub fn rebuild(
+        &mut self,
+        found: &Stand,
+        discard: bool,
+        each: &mut dyn FnMut(i64),
+    ) -> Result<Option<Rebuilt>, Failure> {
+        let (partition, began, now) = (found.partition, Instant::now(), now());
+        if found.state() == State::Ahead && !discard {
+            return Err(Failure::new(Exit::BadData, ahead(found)));
+        }
+        let Some(progress) = &found.progress else {
+            return Ok(None);
+        };
+        let of = Generation {
+            incarnation: progress.incarnation,
+            generation: Uuid::new_v4(),
+            format: self.expected.index_format(),
+        };
+        let begin = Begin {
+            expected: found.marker.map(|marker| marker.of.generation),
+            of,
+            offset: found.low,
+            at: now,
+        };
+        if let Begun::Other(_) = self.wait(self.index.begin(partition, &begin))? {
+            return Err(meanwhile(partition));
+        }
+        let (mut offset, mut records) = (found.low, 0);
+        let at = self.changelog(partition);
+        while offset < found.high {
+            let Piece { changes, next } = self.replay.next(&at, offset, found.high, WAIT)?;
+            records += changes.len() as u64;
+            let batch = Batch {
+                from: offset,
+                to: next,
+                changes,
+                applied_until: (next >= found.high).then_some(now),
+            };
+            match self.wait(self.index.apply(partition, &of, &batch))? {
+                Applied::Applied | Applied::Already => offset = next,
+                Applied::Gap(_) | Applied::Foreign(_) => return Err(meanwhile(partition)),
+            }
+            each(offset);
+        }
+        while self.wait(self.index.sweep_foreign(partition, SWEPT_AT_ONCE))?.more {}
+        Ok(Some(Rebuilt {
+            partition,
+            records,
+            took: began.elapsed(),
+            offset,
+        }))
+    }
+}
+
+fn ahead(found: &Stand) -> String {
+    let offset = found.marker.map_or(0, |marker| marker.offset);
+    format!(
+        "the index of partition {} is applied up to offset {offset} of a changelog that ends at {}: the changelog lost records, and \
+         the index may be the last to hold them; bring the changelog back from a replica or a copy, or add --discard-index to give \
+         up what only the index holds",
+        found.partition, found.high
+    )
+}
+
+fn meanwhile(partition: i32) -> Failure {
+    let sentence = format!(
+        "the index of partition {partition} was begun anew, or lost, by another meanwhile: see `chatroom-router index status`, and \
+         try again if it is still wanted"
+    );
+    Failure::new(Exit::Unreachable, sentence)
+}
+
+pub(super) fn now() -> i64 {
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,151 @@
+//! Each way in which a partition comes to a stop.
+
+use super::desk::{Desk, Lead};
+use super::{ask, await_stop, done};
+use crate::harness::operator;
+use crate::harness::topics::{INBOUND, UNROUTED};
+use crate::harness::world::{Plan, World};
+
+/// A world with some leads, and of these one whose partition is to be hurt, and one of another partition.
+fn hurt(name: &'static str) -> (World, Desk, Lead, Lead) {
+    let world = World::start(&Plan::new(name));
+    let (desk, mut leads) = Desk::open(&world);
+    let hurt = leads.remove(0);
+    let other = leads.into_iter().find(|lead| lead.partition != hurt.partition);
+    (world, desk, hurt, other.expect("two partitions"))
+}
+
+#[test]
+fn a_marker_beyond_the_changelog_stops_its_partition_until_the_index_is_given_up() {
+    let (mut world, desk, lead, other) = hurt("beyond");
+    assert_eq!(world.terminate(0), Some(0));
+    let redis = world.redis.as_ref().expect("a Redis of its own");
+    redis.set_marker(world.group(), lead.partition, "offset", "1000000");
+    world.launch(0);
+    await_stop(&world, lead.partition, "index rebuild --partition");
+    desk.routes(&world, &other);
+    let (waiting, ..) = desk.send(&world, &lead.phone);
+    let number = lead.partition.to_string();
+    let (code, _, said) = ask(&world, &["index", "rebuild", "--partition", &number]);
+    assert_eq!(code, Some(65), "{said}");
+    assert!(said.contains("--discard-index"), "{said}");
+    done(&world, &["index", "rebuild", "--discard-index"], lead.partition);
+    desk.outcome(&world, &waiting);
+    world.await_ready();
+    desk.routes(&world, &lead);
+}
+
+/// With the group's offset of the hurt partition set two records back.
+fn reset(name: &'static str) -> (World, Desk, Lead, [String; 2]) {
+    let (mut world, desk, lead, other) = hurt(name);
+    let ids = [0, 1].map(|_| {
+        let (id, ..) = desk.send(&world, &lead.phone);
+        desk.outcome(&world, &id);
+        id
+    });
+    assert_eq!(world.terminate(0), Some(0));
+    let (group, topic) = (world.group().to_owned(), world.topic(INBOUND));
+    let next = operator::committed(&group, &topic, lead.partition);
+    operator::reset_offset(&group, &topic, lead.partition, next - 2);
+    world.launch(0);
+    await_stop(&world, lead.partition, "positions accept changelog --partition");
+    desk.routes(&world, &other);
+    (world, desk, lead, ids)
+}
+
+#[test]
+fn offsets_that_were_reset_by_hand_are_undone_by_the_changelogs() {
+    let (mut world, desk, lead, ids) = reset("undone");
+    let accepted = done(&world, &["positions", "accept", "changelog"], lead.partition);
+    assert_eq!(
+        accepted["accepted"][0]["stopped"],
+        serde_json::Value::Null,
+        "{accepted}"
+    );
+    desk.routes(&world, &lead);
+    world.await_ready();
+    world.tail.settle();
+    ids.iter()
+        .for_each(|id| assert_eq!(desk.outcomes(&world, id), 1, "judged once"));
+    let again = done(&world, &["positions", "accept", "changelog"], lead.partition);
+    assert_eq!(again["unchanged"][0], lead.partition, "{again}");
+}
+
+#[test]
+fn offsets_that_were_reset_by_hand_hold_if_they_are_accepted() {
+    let (mut world, desk, lead, ids) = reset("held");
+    done(&world, &["positions", "accept", "group"], lead.partition);
+    desk.routes(&world, &lead);
+    world.await_ready();
+    world.tail.settle();
+    // Both were judged again, and their ids are remembered.
+    ids.iter()
+        .for_each(|id| assert_eq!(desk.outcomes(&world, id), 1, "remembered"));
+    assert!(
+        world.metrics(0).contains("duplicates_total{kind=\"routed\"} 2"),
+        "{}",
+        world.metrics(0)
+    );
+}
+
+#[test]
+fn records_that_were_deleted_before_they_were_judged_stop_their_partition_until_they_are_given_up() {
+    let (mut world, desk, lead, other) = hurt("deleted");
+    assert_eq!(world.terminate(0), Some(0));
+    let (lost, partition, offset) = desk.send(&world, &lead.phone);
+    operator::delete_records(&world.topic(INBOUND), partition, offset + 1);
+    world.launch(0);
+    await_stop(&world, lead.partition, "positions accept log --partition");
+    desk.routes(&world, &other);
+    done(&world, &["positions", "accept", "log"], lead.partition);
+    desk.routes(&world, &lead);
+    world.await_ready();
+    assert_eq!(desk.outcomes(&world, &lost), 0);
+}
+
+#[test]
+fn a_changelog_that_was_created_anew_stops_all_until_what_it_held_is_given_up() {
+    let (mut world, desk, lead, _) = hurt("anew");
+    assert_eq!(world.terminate(0), Some(0));
+    let before = done(&world, &["index", "status"], lead.partition)["partitions"][0]["generation"].clone();
+    world.recreate("router-changelog");
+    world.launch(0);
+    await_stop(&world, lead.partition, "positions accept group --partition");
+    let now = done(&world, &["index", "status"], lead.partition)["partitions"][0]["generation"].clone();
+    assert_eq!(before, now, "the index may be the last to hold it");
+    for partition in 0..4 {
+        done(&world, &["positions", "accept", "group"], partition);
+    }
+    world.await_ready();
+    let (id, ..) = desk.send(&world, &lead.phone);
+    assert_eq!(desk.outcome(&world, &id).topic, UNROUTED, "its contact was lost");
+    desk.lead(&world, 0);
+}
+
+#[test]
+fn a_state_of_a_later_format_stops_its_partition_and_another_number_of_partitions_the_program() {
+    let (mut world, desk, lead, other) = hurt("later");
+    assert_eq!(world.terminate(0), Some(0));
+    operator::write(&world.topic("router-changelog"), lead.partition, b"!", &[99, 0]);
+    world.launch(0);
+    await_stop(&world, lead.partition, "written in format 99");
+    desk.routes(&world, &other);
+    let said = world.run_to_end(&[("CHATROOM_ROUTER_TOPICS__PARTITIONS", "8")]);
+    assert_eq!(said.0, Some(78), "{}", said.1);
+}
+
+#[test]
+fn a_redis_that_may_throw_entries_away_stops_all_and_is_built_anew() {
+    let (mut world, desk, lead, _) = hurt("evicts");
+    let redis = world.redis.as_ref().expect("a Redis of its own");
+    let before = done(&world, &["index", "status"], lead.partition)["partitions"][0]["generation"].clone();
+    redis.set_policy("allkeys-lru");
+    await_stop(&world, lead.partition, "maxmemory-policy allkeys-lru");
+    let (waiting, ..) = desk.send(&world, &lead.phone);
+    assert_eq!(world.run_to_end(&[]).0, Some(78), "nor does it start");
+    redis.set_policy("noeviction");
+    desk.outcome(&world, &waiting);
+    let now = done(&world, &["index", "status"], lead.partition)["partitions"][0]["generation"].clone();
+    assert_ne!(before, now, "what may have been thrown away is there again");
+    world.await_ready();
+}
