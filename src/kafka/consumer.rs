@@ -53,7 +53,11 @@ pub enum Fault {
     /// A passing failure that the client deals with by itself.
     #[error("{source}")]
     Transient { source: super::ClientError },
-    /// This consumer is of no use any more: drop it and open another.
+    /// The group takes another for the member of our instance id, be it our own earlier self: this consumer is of no use any
+    /// more. Another one may be opened.
+    #[error("the group has fenced this instance: {source}")]
+    Fenced { source: super::ClientError },
+    /// This consumer is of no use any more, and another would be of none either.
     #[error("the consumer failed: {source}")]
     Fatal { source: super::ClientError },
 }
@@ -164,7 +168,12 @@ impl Consumer {
                 self.pending = Pending::of(&event);
                 Some(Polled::Rebalance(event))
             }
-            Event::Error { code, text, fatal, at } => Some(Polled::Fault(classify(code, text, fatal, at))),
+            Event::Error { code, text, fatal, at } => {
+                // Of what is fatal the event names no cause.
+                let cause = self.client().client().fatal_error().filter(|_| fatal);
+                let code = cause.map_or(code, |(cause, _)| cause);
+                Some(Polled::Fault(classify(code, text, fatal, at)))
+            }
             Event::Log { level, text } => {
                 log(level, &text);
                 None
@@ -304,11 +313,13 @@ impl Consumer {
     }
 }
 
+/// A code that names its cause goes before the mark that all is over.
 fn classify(code: Code, text: String, fatal: bool, at: Option<Position>) -> Fault {
     let source = super::ClientError::told(code, text.clone());
     match (code, at) {
+        (Code::FencedInstanceId, _) => Fault::Fenced { source },
         _ if fatal => Fault::Fatal { source },
-        (Code::Fatal | Code::Fenced | Code::FencedInstanceId, _) => Fault::Fatal { source },
+        (Code::Fatal | Code::Fenced, _) => Fault::Fatal { source },
         (Code::AutoOffsetReset, Some(at)) => Fault::OffsetOutOfRange {
             at: at.topic_partition(),
             offset: at.offset,

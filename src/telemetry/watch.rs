@@ -229,7 +229,9 @@ impl Watch {
     pub fn kafka_fault(&self, fault: &Fault) {
         match fault {
             Fault::AllBrokersDown(_) | Fault::Refused { .. } => self.kafka_unavailable(&fault.to_string()),
-            Fault::OffsetOutOfRange { .. } | Fault::Fatal { .. } => tracing::error!(%fault, "kafka_fault"),
+            Fault::OffsetOutOfRange { .. } | Fault::Fenced { .. } | Fault::Fatal { .. } => {
+                tracing::error!(%fault, "kafka_fault")
+            }
             Fault::Partition { .. } | Fault::Transient { .. } => tracing::debug!(%fault, "kafka_fault"),
         }
     }

@@ -8,7 +8,7 @@ pub mod settings;
 
 use crate::failure::{Exit, Failure};
 use crate::index::Index;
-use crate::kafka::{Consumer, Fault, Polled, Settings as KafkaSettings, Transaction, Transactions};
+use crate::kafka::{Consumer, Fault, Polled, Rebalance, Settings as KafkaSettings, Transaction, Transactions};
 use crate::protocol::core::Config;
 use crate::protocol::{Core, Event, Now};
 use crate::shutdown::{Deadline, Shutdown};
@@ -22,6 +22,9 @@ use uuid::Uuid;
 const IDLE_POLL: Duration = Duration::from_millis(25);
 /// The longest wait for an answer while a batch or a recovery needs one.
 const ANSWER_WAIT: Duration = Duration::from_millis(2);
+/// A fenced consumer is replaced after so long, so that two processes under one id take turns slowly, and loudly.
+const RENEW_AFTER: Duration = Duration::from_secs(2);
+const CLOSE: Duration = Duration::from_secs(1);
 /// Records taken from the client at once.
 const DRAIN: usize = 1_000;
 
@@ -53,6 +56,8 @@ pub struct Worker {
     consumer: Consumer,
     producer: Producer,
     replace_at: Option<Instant>,
+    /// The consumer was fenced: nothing is asked of it any more, and from then on another may be opened.
+    renew_at: Option<Instant>,
     parts: Parts,
     recovery: recovery::Recovery,
     started: Instant,
@@ -77,6 +82,7 @@ impl Worker {
             consumer,
             producer: Producer::Absent,
             replace_at: Some(started),
+            renew_at: None,
             parts,
             recovery,
             started,
@@ -116,8 +122,13 @@ impl Worker {
                 self.open_producer();
             }
             let waiting = self.core.is_waiting() || self.core.is_recovering();
-            self.take_mail(if waiting { ANSWER_WAIT } else { Duration::ZERO });
-            self.collect(if waiting { Duration::ZERO } else { self.patience() });
+            if self.renew_at.is_some() {
+                self.take_mail(IDLE_POLL);
+                self.renew_consumer();
+            } else {
+                self.take_mail(if waiting { ANSWER_WAIT } else { Duration::ZERO });
+                self.collect(if waiting { Duration::ZERO } else { self.patience() });
+            }
             self.handle(Event::Tick);
             self.parts.watch.turned(self.core.overlay_bytes());
         }
@@ -171,8 +182,32 @@ impl Worker {
         self.parts.watch.kafka_fault(&fault);
         match fault {
             Fault::OffsetOutOfRange { at, .. } => self.handle(Event::OutOfRange(at)),
+            Fault::Fenced { .. } if self.renew_at.is_none() => {
+                self.renew_at = Some(Instant::now() + RENEW_AFTER);
+                let lost = self.core.tasks().map(|task| task.inputs[0].clone()).collect();
+                self.handle(Event::Rebalance(Rebalance::Lost(lost)));
+            }
             Fault::Fatal { .. } => self.failed = Some(Failure::new(Exit::Unreachable, fault.to_string())),
             _ => {}
+        }
+    }
+
+    /// Joins the group anew, once all that the fenced consumer had is forgotten.
+    fn renew_consumer(&mut self) {
+        let is_due = self.renew_at.is_some_and(|at| at <= Instant::now());
+        if !is_due || self.core.tasks().next().is_some() || self.core.is_waiting() {
+            return;
+        }
+        let renewed = Consumer::open(&self.parts.kafka).and_then(|consumer| {
+            consumer.subscribe(&self.parts.commands_topic)?;
+            Ok(consumer)
+        });
+        match renewed {
+            Ok(consumer) => {
+                std::mem::replace(&mut self.consumer, consumer).close(CLOSE);
+                self.renew_at = None;
+            }
+            Err(error) => self.failed = Some(error.into()),
         }
     }
 

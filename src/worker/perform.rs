@@ -21,6 +21,8 @@ impl Worker {
     /// Performs one action. What is answered at once is given back; the rest comes to the mailbox.
     pub(super) fn perform(&mut self, action: Action) -> Option<Event> {
         match action {
+            // Nobody waits for an answer of a consumer that is fenced, nor does it hold anything.
+            Action::Assign(_) | Action::Unassign(_) if self.renew_at.is_some() => None,
             Action::Assign(from) => self
                 .consumer
                 .incremental_assign(&from)
