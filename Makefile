@@ -44,6 +44,10 @@ test: prerequisites ## All tests, with a real Kafka and a real Redis of their ow
 test-fast: prerequisites ## The tests that need no services
 	cargo test $(CARGO_FLAGS) $(PURE_TESTS) $(ARGS)
 
+.PHONY: chaos
+chaos: prerequisites ## Kill, freeze, cut off and restart all there is under load, for ten minutes (ARGS='mode=random seconds=3600 seed=7')
+	CHAOS='$(ARGS)' cargo test $(CARGO_FLAGS) --test chaos -- --ignored --nocapture
+
 .PHONY: bench
 bench: prerequisites ## Measure the throughput beside programs that only pass bytes on (ARGS=help)
 	tests/services/with-services cargo bench $(CARGO_FLAGS) --bench throughput -- $(ARGS)

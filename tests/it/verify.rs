@@ -156,7 +156,8 @@ fn lanes<'a>(records: impl Iterator<Item = (&'static str, String, &'a Value)>) -
     lanes
 }
 
-fn alike(left: &Value, right: &Value) -> bool {
+/// Whether these are the same, in the shape of `comparable`.
+pub fn alike(left: &Value, right: &Value) -> bool {
     match (left, right) {
         (Value::Object(left), Value::Object(right)) => {
             left.len() == right.len()

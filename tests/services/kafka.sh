@@ -28,24 +28,34 @@ kafka_answers() {
     grep -q 'Kafka Server started' "$1/kafka.log"
 }
 
-# kafka_settings LISTEN_ADDRESS PORT CONTROLLER_PORT DATA: one node that is both broker and controller.
+# kafka_settings LISTEN_ADDRESS PORT CONTROLLER_PORT DATA [PORT:ADVERTISED]...: one node that is both broker and controller.
+# Each pair is one more listener, whose clients are told to connect to another port: that of a proxy before it.
 kafka_settings() {
+    local address=$1 port=$2 controller_port=$3 data=$4 pair name
+    local listeners=PLAINTEXT://$address:$port,CONTROLLER://127.0.0.1:$controller_port advertised=PLAINTEXT://127.0.0.1:$port
+    local protocols=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+    for pair in "${@:5}"; do
+        name=PROXIED${pair%:*}
+        listeners+=,$name://$address:${pair%:*}
+        advertised+=,$name://127.0.0.1:${pair#*:}
+        protocols+=,$name:PLAINTEXT
+    done
     cat <<END
 process.roles=broker,controller
 node.id=1
-controller.quorum.voters=1@127.0.0.1:$3
-listeners=PLAINTEXT://$1:$2,CONTROLLER://127.0.0.1:$3
-advertised.listeners=PLAINTEXT://127.0.0.1:$2
+controller.quorum.voters=1@127.0.0.1:$controller_port
+listeners=$listeners
+advertised.listeners=$advertised
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
-log.dirs=$4
+listener.security.protocol.map=$protocols
+log.dirs=$data
 auto.create.topics.enable=false
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=4
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=4
-transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
+transaction.abort.timed.out.transaction.cleanup.interval.ms=${abort_check_ms:-1000}
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
 END
@@ -63,14 +73,21 @@ start_kafka_container() {
 
 # start_kafka_process DIR PORT CONTROLLER_PORT
 start_kafka_process() {
+    local dir=$1
+    prepare_kafka "$@"
+    start_process "$dir" kafka java -Xmx1g "${kafka_java_flags[@]}" kafka.Kafka "$dir/kafka/server.properties"
+}
+
+# prepare_kafka DIR PORT CONTROLLER_PORT [PORT:ADVERTISED]...: all but the start. What it stored before stays.
+prepare_kafka() {
     local dir=$1 settings=$1/kafka/server.properties
     need_java
     fetch_kafka_jars "$dir"
     mkdir -p "$dir/kafka"
-    kafka_settings 127.0.0.1 "$2" "$3" "$dir/kafka/data" >"$settings"
+    kafka_settings 127.0.0.1 "$2" "$3" "$dir/kafka/data" "${@:4}" >"$settings"
+    [ -f "$dir/kafka/data/meta.properties" ] && return
     kafka_java kafka.tools.StorageTool format --cluster-id chatroom-router-tests0 --config "$settings" >"$dir/kafka.log" 2>&1 \
         || fail_to_start "$dir" kafka "could not format its storage"
-    start_process "$dir" kafka java -Xmx1g "${kafka_java_flags[@]}" kafka.Kafka "$settings"
 }
 
 need_java() {

@@ -55,6 +55,11 @@ impl Log {
         self.inner.lock().expect("not poisoned").records[index..].to_vec()
     }
 
+    /// Those that came since this was last asked, for who looks at each once and keeps nothing.
+    pub fn take(&self) -> Vec<Arc<Record>> {
+        std::mem::take(&mut self.inner.lock().expect("not poisoned").records)
+    }
+
     /// Those that the predicate wants, in the order of arrival: that of each partition, and no other.
     pub fn all(&self, mut wanted: impl FnMut(&Record) -> bool) -> Vec<Arc<Record>> {
         let records = self.from(0);

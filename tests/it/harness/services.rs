@@ -2,9 +2,18 @@
 
 use std::env;
 use std::net::{Ipv4Addr, TcpListener};
+use std::sync::OnceLock;
+
+static OWN_KAFKA: OnceLock<String> = OnceLock::new();
 
 pub fn kafka_brokers() -> String {
-    given("KAFKA_BROKERS")
+    OWN_KAFKA.get().cloned().unwrap_or_else(|| given("KAFKA_BROKERS"))
+}
+
+/// For tests that start a Kafka of their own: this is it, from now on and for all of this process.
+pub fn use_kafka(brokers: &str) {
+    let set = OWN_KAFKA.set(brokers.to_owned());
+    assert!(set.is_ok(), "one Kafka for all tests of a process");
 }
 
 pub fn redis_url() -> String {

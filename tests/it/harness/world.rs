@@ -276,7 +276,7 @@ fn environment(prefix: &str, redis: String) -> Vec<(String, String)> {
 }
 
 /// The program with this environment and nothing of the developer's own configuration.
-fn program(environment: &[(String, String)]) -> Command {
+pub fn program(environment: &[(String, String)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chatroom-router"));
     let own = std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CHATROOM_ROUTER_"));
     own.for_each(|(name, _)| {
@@ -286,7 +286,8 @@ fn program(environment: &[(String, String)]) -> Command {
     command
 }
 
-fn apply_topics(environment: &[(String, String)]) {
+/// Creates what is missing.
+pub fn apply_topics(environment: &[(String, String)]) {
     let output = program(environment)
         .args(["topics", "apply"])
         .output()
@@ -300,7 +301,8 @@ fn apply_topics(environment: &[(String, String)]) {
     );
 }
 
-fn answer(port: u16, path: &str) -> Option<u16> {
+/// The status that an admin server answers with.
+pub fn answer(port: u16, path: &str) -> Option<u16> {
     text(port, path).map(|(status, _)| status)
 }
 

@@ -1,0 +1,85 @@
+//! A Kafka of the tests' own, with one more listener for each process, behind a cable of its own. Killed and started again,
+//! it has what it stored.
+
+use crate::harness::process::Process;
+use crate::harness::services::{free_port, use_kafka};
+use crate::proxy::Proxy;
+use crate::wait;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// Java starts slowly on a machine that has other things to do.
+const START: Duration = Duration::from_secs(120);
+
+pub struct Broker {
+    dir: PathBuf,
+    arguments: Vec<String>,
+    process: Option<Process>,
+    pub cables: Vec<Proxy>,
+}
+
+impl Broker {
+    /// With so many cables.
+    pub fn start(dir: &Path, cables: usize) -> Broker {
+        let port = free_port();
+        let mut arguments = vec![dir.display().to_string(), port.to_string(), free_port().to_string()];
+        let mut proxies = Vec::new();
+        for _ in 0..cables {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+            let behind = free_port();
+            let proxy = Proxy::over(listener, behind);
+            arguments.push(format!("{behind}:{}", proxy.port()));
+            proxies.push(proxy);
+        }
+        use_kafka(&format!("127.0.0.1:{port}"));
+        let mut broker = Broker {
+            dir: dir.to_owned(),
+            arguments,
+            process: None,
+            cables: proxies,
+        };
+        broker.launch();
+        broker.await_started(1);
+        broker
+    }
+
+    fn launch(&mut self) {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/services/broker");
+        let mut command = Command::new(script);
+        command.args(&self.arguments);
+        self.process = Some(Process::start("kafka", &mut command, &self.output()));
+    }
+
+    fn output(&self) -> PathBuf {
+        self.dir.join("broker.log")
+    }
+
+    /// `how` is a signal: TERM or KILL.
+    pub fn restart(&mut self, how: &str) {
+        let starts = self.starts();
+        if let Some(mut process) = self.process.take() {
+            process.signal(how);
+            process.wait(START);
+        }
+        self.launch();
+        self.await_started(starts + 1);
+    }
+
+    fn starts(&self) -> usize {
+        let text = std::fs::read(self.output()).unwrap_or_default();
+        String::from_utf8_lossy(&text).matches("Kafka Server started").count()
+    }
+
+    fn await_started(&mut self, starts: usize) {
+        wait::until("Kafka to start", START, || {
+            if let Some(process) = &mut self.process
+                && let Some(status) = process.has_ended()
+            {
+                panic!("Kafka ended with {status}\n{}", process.last_words());
+            }
+            (self.starts() >= starts).then_some(())
+        });
+    }
+}
