@@ -1,12 +1,16 @@
-//! HTTP for those who run the program: is it alive, is it ready, its figures, its version, its log level. Changes nothing
-//! but the log level, shows no customer's data, and asks nobody: it answers from what the workers last said.
+//! HTTP for those who run the program: is it alive, is it ready, its figures, its version, its log level, and the word to go
+//! on for an input that was halted. Changes nothing else, shows no customer's data, and asks nobody: it answers from what the
+//! workers last said.
 
 use crate::failure::{Exit, Failure};
 use crate::health::{Health, Report};
+use crate::kafka::TopicPartition;
+use crate::protocol::Event;
 use crate::telemetry::metrics::{self, Metrics};
 use crate::telemetry::tracing::LevelHandle;
+use crate::worker::Mailboxes;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, RawQuery, State};
+use axum::extract::{DefaultBodyLimit, Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -24,6 +28,7 @@ pub struct Admin {
     pub health: Arc<Health>,
     pub metrics: Arc<Metrics>,
     pub level: LevelHandle,
+    pub mailboxes: Mailboxes,
 }
 
 /// A bound listener that doesn't answer yet.
@@ -61,6 +66,7 @@ fn router(admin: Admin) -> Router {
         .route("/readyz", get(readyz))
         .route("/metrics", get(figures))
         .route("/log-level", put(log_level))
+        .route("/inputs/{topic}/{partition}/go-on", put(go_on))
         .route("/version", get(version))
         .layer(DefaultBodyLimit::max(1024))
         .with_state(admin)
@@ -116,6 +122,30 @@ async fn log_level(State(admin): State<Admin>, level: String) -> Response {
     }
 }
 
+/// The longest that an input may go on unwatched.
+const LONGEST_SECONDS: u64 = 7 * 86_400;
+
+/// The body says for how many seconds.
+async fn go_on(State(admin): State<Admin>, Path((topic, partition)): Path<(String, i32)>, seconds: String) -> Response {
+    let seconds = seconds
+        .trim()
+        .parse()
+        .ok()
+        .filter(|seconds| (1..=LONGEST_SECONDS).contains(seconds));
+    let Some(seconds) = seconds else {
+        let told = format!("write for how many seconds to go on, from 1 to {LONGEST_SECONDS}\n");
+        return (StatusCode::BAD_REQUEST, told).into_response();
+    };
+    if !admin.health.is_halted(&topic, partition) {
+        let told = format!("{topic}-{partition} is not halted by this process: the event input_halted names the one\n");
+        return (StatusCode::NOT_FOUND, told).into_response();
+    }
+    tracing::warn!(topic, partition, seconds, "input_goes_on");
+    let at = TopicPartition::new(topic, partition);
+    admin.mailboxes.tell(|| Event::GoOn(at.clone(), seconds * 1_000));
+    format!("{at} goes on for {seconds} s\n").into_response()
+}
+
 async fn version() -> Response {
     let version = serde_json::json!({"name": env!("CARGO_PKG_NAME"), "version": env!("CARGO_PKG_VERSION")});
     ([(CONTENT_TYPE, "application/json")], format!("{version}\n")).into_response()
@@ -130,6 +160,7 @@ mod tests {
     struct Served {
         url: String,
         health: Arc<Health>,
+        mailboxes: Mailboxes,
         end: Trigger,
         // Dropping it ends the server.
         _runtime: tokio::runtime::Runtime,
@@ -142,10 +173,12 @@ mod tests {
             .build()
             .unwrap();
         let health = Arc::new(Health::new());
+        let mailboxes = Mailboxes::default();
         let admin = Admin {
             health: Arc::clone(&health),
             metrics: Arc::new(Metrics::new().unwrap()),
             level: LevelHandle::default(),
+            mailboxes: mailboxes.clone(),
         };
         let listener = runtime.block_on(bind("127.0.0.1:0")).unwrap();
         let url = format!("http://{}", listener.address().unwrap());
@@ -155,6 +188,7 @@ mod tests {
         Served {
             url,
             health,
+            mailboxes,
             end,
             _runtime: runtime,
         }
@@ -176,6 +210,7 @@ mod tests {
             health,
             end,
             _runtime,
+            ..
         } = served();
         assert_eq!(asked(&format!("{url}/livez")), (200, "ok\n".into()));
         assert_eq!(asked(&format!("{url}/readyz")).0, 503);
@@ -224,6 +259,42 @@ mod tests {
             "{text}"
         );
         assert_eq!(put(&"x".repeat(2000)).0, 413);
+        end.fire();
+    }
+
+    #[test]
+    fn only_an_input_that_is_halted_here_goes_on() {
+        let Served {
+            url,
+            health,
+            mailboxes,
+            end,
+            _runtime,
+        } = served();
+        let worker = health.add_worker();
+        let (mailbox, mail) = std::sync::mpsc::channel();
+        mailboxes.add(mailbox);
+        let put = |place: &str, seconds: &str| {
+            let answer = agent()
+                .put(format!("{url}/inputs/{place}/go-on"))
+                .send(seconds)
+                .unwrap();
+            answer.status().as_u16()
+        };
+        assert_eq!(put("in/3", "60"), 404);
+        worker.halted("in", 3, "too many are bad".into());
+        let rows = [
+            ("in/4", "60", 404),
+            ("in/three", "60", 400),
+            ("in/3", "", 400),
+            ("in/3", "0", 400),
+        ];
+        for (place, seconds, status) in rows {
+            assert_eq!(put(place, seconds), status, "{place} {seconds}");
+        }
+        assert!(mail.try_recv().is_err());
+        assert_eq!(put("in/3", "60"), 200);
+        assert!(matches!(mail.try_recv(), Ok(Event::GoOn(at, 60_000)) if at == TopicPartition::new("in", 3)));
         end.fire();
     }
 

@@ -27,7 +27,7 @@ use crate::telemetry::settled::Settled;
 use crate::telemetry::tracing::LevelHandle;
 use crate::telemetry::watch::Watch;
 use crate::worker::settings::Settings;
-use crate::worker::{Parts, Worker, mailbox};
+use crate::worker::{Mailboxes, Parts, Worker, mailbox};
 use secrecy::ExposeSecret;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -60,6 +60,7 @@ pub struct App {
     pub health: Arc<Health>,
     pub shutdown: Shutdown,
     settings: Settings,
+    pub mailboxes: Mailboxes,
 }
 
 impl App {
@@ -84,6 +85,7 @@ impl App {
             config,
             backend,
             shutdown,
+            mailboxes: Mailboxes::default(),
         })
     }
 
@@ -98,6 +100,7 @@ impl App {
             health: self.health.clone(),
             metrics: self.metrics.clone(),
             level,
+            mailboxes: self.mailboxes.clone(),
         };
         tokio::spawn(listener.serve(admin, until.wished()));
         Ok(address)
@@ -157,6 +160,7 @@ impl App {
         for (number, watch) in watches.into_iter().enumerate() {
             let mailbox = mailbox();
             mailboxes.push(mailbox.0.clone());
+            self.mailboxes.add(mailbox.0.clone());
             _ = mailbox.0.send(Event::InputCounts(counts.clone()));
             let name = format!("{}-{number}", instance.id());
             let parts = Parts {
@@ -340,6 +344,7 @@ fn protocol(config: &Arc<Config>) -> Result<Protocol, Failure> {
         cache_entries: config.state.cache_entries,
         grace_ms: i64::try_from(millis(config.timers.grace)).unwrap_or(i64::MAX),
         close_ms: millis(CALL),
+        burst: config.burst_limit(),
         facts: Box::new(facts),
         expected,
     })

@@ -37,6 +37,8 @@ pub struct Worker {
 struct Said {
     stage: Stage,
     partitions: BTreeMap<i32, Partition>,
+    /// Partitions of inputs that are not read on, and why.
+    halted: BTreeMap<(String, i32), String>,
     kafka: Answer,
     index: Answer,
 }
@@ -153,7 +155,17 @@ impl Health {
         Report(parts.map(|(number, worker)| worker.turns(number, now)).collect())
     }
 
-    /// Assigned, restored, and do Kafka and Redis answer?
+    /// Whether a worker of this process does not read on that partition of an input.
+    #[must_use]
+    pub fn is_halted(&self, topic: &str, partition: i32) -> bool {
+        let workers = locked(&self.workers).clone();
+        let at = (topic.to_owned(), partition);
+        workers
+            .iter()
+            .any(|worker| locked(&worker.said).halted.contains_key(&at))
+    }
+
+    /// Assigned, restored, all inputs read, and do Kafka and Redis answer?
     #[must_use]
     pub fn ready(&self) -> Report {
         let workers = locked(&self.workers).clone();
@@ -163,6 +175,7 @@ impl Health {
             parts = vec![
                 assigned(&said),
                 restored(&said),
+                read(&said),
                 answers("kafka", said.iter().map(|said| &said.kafka)),
                 answers("index", said.iter().map(|said| &said.index)),
             ];
@@ -193,6 +206,7 @@ impl Worker {
             said: Mutex::new(Said {
                 stage: Stage::Joining,
                 partitions: BTreeMap::new(),
+                halted: BTreeMap::new(),
                 kafka: Answer::Unknown,
                 index: Answer::Unknown,
             }),
@@ -222,6 +236,19 @@ impl Worker {
 
     pub fn forget(&self, number: i32) {
         locked(&self.said).partitions.remove(&number);
+    }
+
+    /// A partition of an input is not read on. True: it was until now.
+    pub fn halted(&self, topic: &str, number: i32, why: String) -> bool {
+        locked(&self.said)
+            .halted
+            .insert((topic.to_owned(), number), why)
+            .is_none()
+    }
+
+    /// It is read again, or not ours any more. True: it was halted.
+    pub fn halt_over(&self, topic: &str, number: i32) -> bool {
+        locked(&self.said).halted.remove(&(topic.to_owned(), number)).is_some()
     }
 
     pub fn kafka(&self, answer: Answer) {
@@ -306,6 +333,12 @@ fn answer(name: &'static str, answer: &Answer) -> Part {
     part(name, fault.into_iter().collect(), "answers".to_owned())
 }
 
+fn read(said: &[Said]) -> Part {
+    let fault = |((topic, number), why): (&(String, i32), &String)| format!("{topic}-{number} is halted: {why}");
+    let faults = said.iter().flat_map(|said| said.halted.iter().map(fault)).collect();
+    part("inputs", faults, "all are read".to_owned())
+}
+
 fn answers<'a>(name: &'static str, answers: impl Iterator<Item = &'a Answer>) -> Part {
     let fault = |(number, answer): (usize, &Answer)| match answer {
         Answer::Yes => None,
@@ -317,69 +350,4 @@ fn answers<'a>(name: &'static str, answers: impl Iterator<Item = &'a Answer>) ->
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn running() -> (Health, Arc<Worker>) {
-        let health = Health::new();
-        let worker = health.add_worker();
-        worker.assigned();
-        worker.partition(3, Partition::Running);
-        worker.kafka(Answer::Yes);
-        worker.index(Answer::Yes);
-        (health, worker)
-    }
-
-    #[test]
-    fn a_worker_is_ready_when_all_of_it_is() {
-        assert!(!Health::new().ready().is_fine());
-        type Step = fn(&Worker);
-        let rows: &[(Step, &str)] = &[
-            (
-                |worker| worker.partition(3, Partition::Restoring(7)),
-                "wait restored: partition 3 has 7 offsets to replay",
-            ),
-            (
-                |worker| worker.partition(4, Partition::Stopped("the marker is ahead of the changelog".into())),
-                "wait restored: partition 4 is stopped: the marker is ahead of the changelog",
-            ),
-            (
-                |worker| worker.kafka(Answer::No("no broker".into())),
-                "wait kafka: worker 0: no broker",
-            ),
-            (
-                |worker| worker.index(Answer::Unknown),
-                "wait index: worker 0 has no answer yet",
-            ),
-            (Worker::draining, "wait assigned: worker 0 drains"),
-            (|_| {}, "ok   assigned: 1 partitions"),
-        ];
-        for (step, line) in rows {
-            let (health, worker) = running();
-            assert!(health.ready().is_fine());
-            step(&worker);
-            let report = health.ready();
-            assert!(
-                report.to_string().lines().any(|found| found == *line),
-                "{line} is not in\n{report}"
-            );
-            assert_eq!(report.is_fine(), !line.starts_with("wait"), "{line}");
-        }
-    }
-
-    #[test]
-    fn a_loop_that_does_not_turn_is_dead_until_it_does() {
-        let (health, worker) = running();
-        let later = health.start + HEARTBEAT_DEADLINE + Duration::from_secs(30);
-        assert!(!health.live(later).is_fine());
-        worker.beat_at(later);
-        assert!(health.live(later).is_fine());
-    }
-
-    #[test]
-    fn a_loop_that_ended_as_it_should_need_not_turn() {
-        let (health, worker) = running();
-        worker.ended();
-        assert!(health.live(health.start + 2 * HEARTBEAT_DEADLINE).is_fine());
-    }
-}
+mod tests;

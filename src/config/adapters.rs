@@ -8,6 +8,7 @@ use crate::index;
 use crate::index::Index;
 use crate::kafka::client_config::{self, Settings};
 use crate::kafka::topics::{Sizing, TopicNames};
+use crate::protocol::burst::Limit;
 use secrecy::ExposeSecret;
 
 impl Config {
@@ -64,6 +65,15 @@ impl Config {
             partitions: self.topics.partitions,
             replicas: self.topics.replication_factor,
             record_bytes: self.limits.record_bytes,
+        }
+    }
+
+    /// How many bad records halt an input.
+    #[must_use]
+    pub fn burst_limit(&self) -> Limit {
+        Limit {
+            records: self.limits.bad_burst_records,
+            percent: self.limits.bad_share_percent,
         }
     }
 

@@ -345,6 +345,18 @@ const SERVICE: &[Knob] = &[
         "A larger input record is a dead letter. With 65536 more it must fit max.message.bytes of every output.",
     ),
     knob(
+        "limits.bad_burst_records",
+        Number(10, 1_000_000),
+        Is("500"),
+        "Over so many of its last records the share of bad ones (dead letters) of an input's partition is taken. Too few halt on a handful of typing errors, or on a test; more move more to the dead letters first: 500 and 50 percent are 250 for each partition. Counted anew after a restart or a rebalance.",
+    ),
+    knob(
+        "limits.bad_share_percent",
+        Number(1, 100),
+        Is("50"),
+        "Of a hundred such records, at most so many may be bad. One more halts that partition alone, at that record, and pages: its producer is broken, and what it sends is safer where it stands. `dead-letters go-on` lets it go on. 100 never halts.",
+    ),
+    knob(
         "shutdown.drain_seconds",
         Number(1, 600),
         Is("20"),

@@ -148,6 +148,8 @@ pub struct Admin {
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     pub record_bytes: usize,
+    pub bad_burst_records: usize,
+    pub bad_share_percent: usize,
 }
 
 /// `shutdown.*`
@@ -207,6 +209,8 @@ impl Config {
             },
             limits: Limits {
                 record_bytes: values.count("limits.record_bytes"),
+                bad_burst_records: values.count("limits.bad_burst_records"),
+                bad_share_percent: values.count("limits.bad_share_percent"),
             },
             shutdown: Shutdown {
                 drain: values.seconds("shutdown.drain_seconds"),

@@ -347,6 +347,7 @@ fn keys_stand_once_and_have_their_unit() {
             "connections",
             "per_second",
             "at_once",
+            "_percent",
             "partitions",
             "factor",
             "workers",

@@ -40,6 +40,12 @@ impl Prepared {
         self.bytes
     }
 
+    /// It could not be read: a dead letter, whatever is known.
+    #[must_use]
+    pub fn is_bad(&self) -> bool {
+        matches!(self.content, Content::Dead(_))
+    }
+
     /// The records that judging reads first.
     #[must_use]
     pub fn keys(&self) -> &[Key] {

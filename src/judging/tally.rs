@@ -30,6 +30,12 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Whether a dead letter is among it.
+    #[must_use]
+    pub fn is_bad(&self) -> bool {
+        self.counts.iter().any(|count| matches!(count, Count::Dead(_)))
+    }
+
     pub fn add(&mut self, other: Self) {
         self.counts.extend(other.counts);
         self.timestamps.extend(other.timestamps);

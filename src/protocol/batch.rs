@@ -6,7 +6,7 @@ use super::{Life, Partition};
 use crate::domain::record::Key;
 use crate::domain::time::Instant;
 use crate::judging::{self, Judged, Prepared, SettingsTable, Tally};
-use crate::kafka::{NewRecord, TopicPartition};
+use crate::kafka::{NewRecord, Position, TopicPartition};
 use crate::state::keys::RecordKey;
 use crate::state::overlay::Change;
 use crate::state::progress::Progress;
@@ -46,6 +46,8 @@ pub struct Folded {
     /// Places of the changelog records of each partition.
     pub changelog: BTreeMap<Partition, Vec<usize>>,
     pub tally: Tally,
+    /// The partitions of records that could be read and were bad all the same, one for each.
+    pub bad: Vec<TopicPartition>,
 }
 
 /// Keys that neither overlay nor cache knows, by task.
@@ -225,6 +227,12 @@ impl Part {
     }
 
     fn take(&mut self, judged: Judged, (place, item): (usize, &Item), folded: &mut Folded) {
+        if let Item::Record(_, prepared) = item
+            && !prepared.is_bad()
+            && judged.tally.is_bad()
+        {
+            folded.bad.extend(prepared.at().map(Position::topic_partition));
+        }
         self.set.apply(judged.writes, place);
         for record in judged.records {
             folded.owners.push(Some(place));

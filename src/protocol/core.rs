@@ -1,6 +1,7 @@
 //! The worker's state: which event goes where. Holds no handle to anything outside; gives back actions in order.
 
 use super::batch::Batch;
+use super::burst::{Bursts, Limit};
 use super::membership::is_settled;
 use super::pending::{Item, Pending};
 use super::stops;
@@ -29,6 +30,8 @@ pub struct Config {
     pub cache_entries: usize,
     pub grace_ms: i64,
     pub close_ms: u64,
+    /// More bad records halt a partition of an input.
+    pub burst: Limit,
     /// Makes what judging needs to know of a partition from the incarnation of its changelog.
     pub facts: Box<dyn Fn(Partition, Uuid) -> Facts + Send>,
     /// Checks a progress record against this program: the sentence why it can't go on from it.
@@ -46,6 +49,7 @@ pub struct Core {
     pub(super) tasks: BTreeMap<Partition, Task>,
     pub(super) pending: Pending,
     pub(super) stage: Stage,
+    pub(super) bursts: Bursts,
     pub(super) settings: Option<Arc<SettingsTable>>,
     /// Questions about the settings are numbered, so that an answer is known to be late.
     pub(super) settings_questions: u64,
@@ -68,6 +72,7 @@ impl Core {
     #[must_use]
     pub fn new(config: Config, now: Now, fresh_uuid: Box<dyn FnMut() -> Uuid + Send>) -> Self {
         Self {
+            bursts: Bursts::new(config.burst),
             config,
             tasks: BTreeMap::new(),
             pending: Pending::default(),
@@ -107,6 +112,7 @@ impl Core {
             Event::Transaction(answer) => self.transaction_answered(answer),
             Event::Doubt(partition, cause) => self.doubt(partition, cause),
             Event::IndexUnfit(why) => self.index_unfit(&why),
+            Event::GoOn(at, for_ms) => self.went_on(&at, for_ms),
             Event::Drain => self.draining = true,
             Event::Tick => self.tick(),
         }
@@ -168,7 +174,7 @@ impl Core {
     }
 
     /// The task that a partition of an input, or of `router-commands`, falls to.
-    fn owner(&self, topic: &str, partition: i32) -> Option<Partition> {
+    pub(super) fn owner(&self, topic: &str, partition: i32) -> Option<Partition> {
         let known = topic == &*self.config.commands_topic || self.counts.iter().any(|(name, _)| **name == *topic);
         known.then(|| partition.rem_euclid(self.config.expected.partitions.count()))
     }
@@ -191,18 +197,22 @@ impl Core {
         };
         let life = task.life;
         let Some(running) = task.running_mut() else { return };
-        let at = record.at.topic_partition();
-        let Some(expected) = running.collected.get_mut(&at) else {
+        let (at, offset) = (record.at.topic_partition(), record.at.offset);
+        if running.collected.get(&at).is_none_or(|expected| offset < *expected) {
             return;
+        }
+        let prepared = match judging::prepare(record, &running.facts, now.wall) {
+            Ok(prepared) => prepared,
+            Err(why) => return self.stop(partition, Stopped::running(why, now.steady_ms)),
         };
-        if record.at.offset < *expected {
+        if !self.admits(&at, offset, prepared.is_bad()) {
             return;
         }
-        *expected = record.at.offset + 1;
-        match judging::prepare(record, &running.facts, now.wall) {
-            Ok(prepared) => self.pending.push(Item::Record(life, Box::new(prepared)), now.steady_ms),
-            Err(why) => self.stop(partition, Stopped::running(why, now.steady_ms)),
+        let running = self.tasks.get_mut(&partition).and_then(Task::running_mut);
+        if let Some(expected) = running.and_then(|running| running.collected.get_mut(&at)) {
+            *expected = offset + 1;
         }
+        self.pending.push(Item::Record(life, Box::new(prepared)), now.steady_ms);
     }
 
     fn end_reached(&mut self, at: Position) {
@@ -214,6 +224,10 @@ impl Core {
         };
         let life = task.life;
         let Some(running) = task.running_mut() else { return };
+        // Behind what was left lies the end, but what was left is yet to be judged.
+        if self.bursts.is_halted(&at.topic_partition()) {
+            return;
+        }
         match running.collected.get_mut(&at.topic_partition()) {
             Some(expected) if at.offset > *expected => *expected = at.offset,
             _ => return,
@@ -316,7 +330,10 @@ impl Core {
             .tasks
             .values()
             .filter(|task| task.running().is_some() && !task.closing);
-        let held: Vec<TopicPartition> = running.flat_map(|task| task.held.iter().cloned()).collect();
+        let held = running
+            .flat_map(|task| task.held.iter())
+            .filter(|at| !self.bursts.is_halted(at));
+        let held: Vec<TopicPartition> = held.cloned().collect();
         self.actions.push(if full {
             Action::Pause(held)
         } else {

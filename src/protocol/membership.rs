@@ -101,7 +101,8 @@ impl Core {
         self.closing = None;
         self.actions.push(Action::Unassign(union));
         for partition in partitions {
-            self.tasks.remove(&partition);
+            let inputs = self.tasks.remove(&partition).map(|task| task.inputs);
+            self.forget_bursts(&inputs.unwrap_or_default());
             self.report(Report::Closed { partition });
         }
         if let Some(counts) = self.later_counts.take() {

@@ -11,9 +11,11 @@
 //! - [`task`], `recovering`, [`recovery`], `stops`: from an assigned partition to a running task, or why it can't run.
 //! - `pending`, [`batch`]: records collected, what they need read, the fold.
 //! - [`transaction`]: from the folded batch to its one end.
+//! - [`burst`]: when an input has so many bad records that somebody should look first.
 //! - [`sweep`]: how far timers may be fired.
 
 pub mod batch;
+pub mod burst;
 pub mod core;
 mod membership;
 mod pending;
@@ -78,6 +80,8 @@ pub enum Event {
     /// The index may lose what it is given: the sentence says why and what to change.
     IndexUnfit(String),
     Tick,
+    /// An operator lets a halted partition go on, whatever comes of it for so many milliseconds.
+    GoOn(TopicPartition, u64),
     /// Finish what is open, start nothing new.
     Drain,
 }
@@ -261,6 +265,16 @@ pub enum Report {
     },
     Closed {
         partition: Partition,
+    },
+    /// A partition of an input is not read on from there.
+    Halted {
+        at: TopicPartition,
+        offset: i64,
+        why: String,
+    },
+    /// It is read again, or has gone to another process.
+    HaltOver {
+        at: TopicPartition,
     },
     Committed(Box<crate::judging::Tally>),
     Aborted {

@@ -330,6 +330,7 @@ impl Core {
                 self.swept(*life, *whole);
             }
         }
+        self.turned_out_bad(folded.bad);
         self.report(Report::Committed(Box::new(folded.tally)));
         astray
             .into_iter()

@@ -82,6 +82,11 @@ impl Core {
             settings: &self.config,
         };
         let actions = task.recovered(answer, &mut around);
+        for action in &actions {
+            if let Action::Resume(from) = action {
+                self.bursts.flows(from.iter().map(|(at, _)| at));
+            }
+        }
         self.actions.extend(actions);
     }
 

@@ -6,7 +6,7 @@ use super::restoring::Restoring;
 use super::settled::Settled;
 use crate::health::{Answer, Partition as Health, Worker};
 use crate::judging::{Count, Tally};
-use crate::kafka::Fault;
+use crate::kafka::{Fault, TopicPartition};
 use crate::protocol::Report;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -93,6 +93,8 @@ impl Watch {
                 self.goes_on(*partition);
                 tracing::info!(partition, "partition_closed");
             }
+            Report::Halted { at, offset, why } => self.halted(at, *offset, why),
+            Report::HaltOver { at } => self.halt_over(at),
             Report::Unavailable { partition, what } => {
                 self.health.partition(*partition, Health::Paused(what.clone()));
                 self.say("recovery_waits", || tracing::warn!(partition, what, "recovery_waits"));
@@ -144,6 +146,22 @@ impl Watch {
         let count = i64::try_from(self.standing.count_stopped()).unwrap_or(i64::MAX);
         let before = self.stopped.swap(count, Ordering::Relaxed);
         self.metrics.group.partitions_stopped.add(count - before);
+    }
+
+    fn halted(&self, at: &TopicPartition, offset: i64, why: &str) {
+        if self.health.halted(&at.topic, at.partition, why.to_owned()) {
+            self.metrics.group.inputs_halted.inc();
+        }
+        let (topic, partition) = (&*at.topic, at.partition);
+        tracing::error!(topic, partition, offset, why, "input_halted");
+    }
+
+    fn halt_over(&self, at: &TopicPartition) {
+        if self.health.halt_over(&at.topic, at.partition) {
+            self.metrics.group.inputs_halted.dec();
+        }
+        let (topic, partition) = (&*at.topic, at.partition);
+        tracing::info!(topic, partition, "input_halt_over");
     }
 
     fn committed(&self, tally: &Tally) {

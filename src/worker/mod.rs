@@ -13,8 +13,8 @@ use crate::protocol::core::Config;
 use crate::protocol::{Core, Event, Now};
 use crate::shutdown::{Deadline, Shutdown};
 use crate::telemetry::watch::Watch;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
@@ -232,6 +232,23 @@ fn now(started: Instant) -> Now {
     Now {
         wall: crate::domain::time::Instant(i64::try_from(wall.as_millis()).unwrap_or(i64::MAX)),
         steady_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+    }
+}
+
+/// The mailboxes of all workers, for who has something to tell whichever it concerns.
+#[derive(Clone, Default)]
+pub struct Mailboxes(Arc<Mutex<Vec<Sender<Event>>>>);
+
+impl Mailboxes {
+    pub fn add(&self, mailbox: Sender<Event>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(mailbox);
+    }
+
+    pub fn tell(&self, event: impl Fn() -> Event) {
+        for mailbox in self.0.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            // A worker that has ended needs no news.
+            _ = mailbox.send(event());
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use chatroom_router::app;
 use chatroom_router::config::{self, Environment};
 use chatroom_router::contract::TopicKind;
 use chatroom_router::judging::Facts;
+use chatroom_router::protocol::burst::Limit;
 use chatroom_router::protocol::core::Config;
 use chatroom_router::state::progress::Expected;
 use std::path::Path;
@@ -123,6 +124,10 @@ impl Shared {
             cache_entries: setup.cache_entries,
             grace_ms: setup.grace_ms,
             close_ms: 5_000,
+            burst: Limit {
+                records: 500,
+                percent: 50,
+            },
             facts: Box::new(app::facts(&self.config, self.expected)),
             expected: self.expected,
         }

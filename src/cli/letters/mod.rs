@@ -1,6 +1,7 @@
 //! `dead-letters` and `unrouted`: which of what was put aside is meant, and what is to be done with it. Values are a customer's
 //! data: `show` alone prints them, on the terminal of who asks, and nothing of them goes to a log.
 
+mod go_on;
 mod list;
 mod replay;
 mod show;
@@ -29,6 +30,7 @@ Examples:
   chatroom-router dead-letters show inbound-messages:5:900213  the one that this record became
   chatroom-router dead-letters replay --reason BAD_PHONE --dry-run
   chatroom-router dead-letters replay --reason BAD_PHONE --rate 50
+  chatroom-router dead-letters go-on --topic inbound-messages --partition 3 --for 1h
 
 `show` prints a customer's data as it came.";
 
@@ -76,7 +78,21 @@ other filters sends again. The router knows a message or a command again for eig
 without a request_id (the header replay_of names the record that it first was).
 
 Key, bytes and the record's own headers go back as they came; the time is that of the replay. A command takes effect now: see
-first whether a newer one came since. Old org-settings go back only if --topic org-settings asks for them.";
+first whether a newer one came since. Old org-settings go back only if --topic org-settings asks for them. Kafka forgets the place
+of an idle group after offsets.retention.minutes (seven days), so --since reaches no further back unless it is told to.";
+
+const GO_ON: &str = "\
+Examples:
+  chatroom-router dead-letters go-on --topic inbound-messages --partition 3
+  chatroom-router dead-letters go-on --topic crm-changes --partition 0 --for 10m --admin router-2:9464";
+
+const ABOUT_GO_ON: &str = "\
+Lets an input go on that was halted because too many of its records were bad.
+
+When more than limits.bad_share_percent of the last limits.bad_burst_records records of an input's partition are bad, that
+partition is halted at the next bad one: /readyz and the event input_halted say which and why. Nothing is lost: what was read
+before is judged, the rest stands where it is. See what is wrong (`dead-letters list`), stop who sends it, then say go on: what is
+bad becomes dead letters. The process that halted it must be told; after a restart or a rebalance it is counted anew.";
 
 #[derive(Debug, Subcommand)]
 pub enum DeadLettersCommand {
@@ -89,6 +105,9 @@ pub enum DeadLettersCommand {
     /// Send them back to the topics that they came from.
     #[command(long_about = REPLAY, after_help = REPLAY_DEAD)]
     Replay(ReplayDead),
+    /// Let an input go on that was halted because too many of its records were bad.
+    #[command(long_about = ABOUT_GO_ON, after_help = GO_ON)]
+    GoOn(go_on::GoOnArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -182,6 +201,7 @@ pub fn dead_letters(config: &Config, command: &DeadLettersCommand, out: &mut Out
             };
             replay::run(config, asked, &args.how, out)
         }
+        DeadLettersCommand::GoOn(args) => go_on::run(config, args, out),
     }
 }
 
@@ -242,7 +262,7 @@ fn input(text: &str) -> Result<TopicKind, String> {
 }
 
 /// A client for questions, once the brokers answer.
-fn lookup(config: &Config) -> Result<Lookup, Failure> {
+pub(super) fn lookup(config: &Config) -> Result<Lookup, Failure> {
     let mut lookup = Lookup::open(&config.kafka_settings(None))?;
     lookup
         .reach(scan::CALL)
@@ -251,7 +271,7 @@ fn lookup(config: &Config) -> Result<Lookup, Failure> {
 }
 
 /// A text of others for a terminal, which must not take it for a command.
-fn plain(text: &str) -> String {
+pub(super) fn plain(text: &str) -> String {
     let shown = |c: char| {
         if c.is_control() && !matches!(c, '\n' | '\t') {
             c.escape_default().to_string()

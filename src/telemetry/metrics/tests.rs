@@ -59,6 +59,7 @@ fn every_figure_is_there() {
         "chatroom_router_timers_due_late_seconds 0",
         "chatroom_router_partitions_assigned 0",
         "chatroom_router_partitions_stopped 0",
+        "chatroom_router_inputs_halted 0",
         "chatroom_router_rebalances_total 0",
         "chatroom_router_fences_total 0",
     ] {

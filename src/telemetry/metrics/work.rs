@@ -107,6 +107,7 @@ pub struct Group {
     pub partitions_stopped: IntGauge,
     pub rebalances: IntCounter,
     pub fences: IntCounter,
+    pub inputs_halted: IntGauge,
 }
 
 impl Group {
@@ -128,6 +129,11 @@ impl Group {
                 "fences_total",
                 "Times that the brokers refused us as the owner. A few at each rebalance are normal. \
                  Alert: steadily, two processes may have one kafka.instance_id.",
+            )?,
+            inputs_halted: make.gauge(
+                "inputs_halted",
+                "Partitions of inputs that are not read on after a burst of bad records; the event input_halted names each. \
+                 Alert: above 0 at all, somebody must look and say go on.",
             )?,
         })
     }

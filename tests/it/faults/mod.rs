@@ -1,5 +1,6 @@
 //! What must hold while processes die, stop and come back, Redis forgets, and records are wrong.
 
+mod burst;
 mod dice;
 mod generator;
 mod malformed;

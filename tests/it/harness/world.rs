@@ -24,6 +24,8 @@ pub struct Plan {
     pub created: Vec<(&'static str, usize)>,
     pub processes: usize,
     pub own_redis: bool,
+    /// Settings of the program, as its environment names them after the common prefix.
+    pub set: Vec<(&'static str, &'static str)>,
 }
 
 impl Plan {
@@ -33,6 +35,7 @@ impl Plan {
             created: Vec::new(),
             processes: 1,
             own_redis: true,
+            set: Vec::new(),
         }
     }
 }
@@ -60,7 +63,9 @@ impl World {
         let redis = plan.own_redis.then(|| Redis::start(dir.path().to_owned()));
         let id = uuid::Uuid::new_v4().simple().to_string();
         let prefix = format!("it-{}-{}-", plan.name, &id[..8]);
-        let environment = environment(&prefix, redis.as_ref().map_or_else(redis_url, Redis::url));
+        let mut environment = environment(&prefix, redis.as_ref().map_or_else(redis_url, Redis::url));
+        let set = plan.set.iter();
+        environment.extend(set.map(|(name, value)| (format!("CHATROOM_ROUTER_{name}"), (*value).to_owned())));
         let admin = Admin::new();
         let created: Vec<(String, usize)> = plan
             .created
@@ -198,9 +203,17 @@ impl World {
     }
 
     pub fn metrics(&self, slot: usize) -> String {
-        let url = format!("http://127.0.0.1:{}/metrics", self.router(slot).admin_port);
-        let mut response = ureq::get(&url).call().expect("/metrics answers");
-        response.body_mut().read_to_string().expect("text")
+        self.ask(slot, "/metrics").1
+    }
+
+    /// Where the admin listener of this slot's process is.
+    pub fn admin(&self, slot: usize) -> String {
+        format!("127.0.0.1:{}", self.router(slot).admin_port)
+    }
+
+    /// What the admin listener answers; nothing, with no status, while it does not.
+    pub fn ask(&self, slot: usize, path: &str) -> (u16, String) {
+        text(self.router(slot).admin_port, path).unwrap_or_default()
     }
 
     fn router(&self, slot: usize) -> &Router {
