@@ -10,7 +10,9 @@ use super::reads::{ReadQuery, as_of, bad_phone, within};
 use super::shown;
 use crate::contract::instant;
 use crate::contract::words::Word;
-use crate::domain::effect::{Candidate, Consequence, Effect, Lifecycle, Routed, Subject, Unrouted};
+use crate::domain::effect::{
+    AutoReplySent, Candidate, Consequence, Effect, Lifecycle, Outbound, Routed, Source, Subject, Unrouted,
+};
 use crate::domain::event::{Inbound, Sender};
 use crate::domain::ids::{IdHash, OrgId};
 use crate::domain::phone::{SpelledPhone, parse_international};
@@ -49,6 +51,8 @@ pub struct WouldBeRouted {
     pub settings_version: i64,
     /// Timers that would be due by then, and a chatroom that would wake.
     pub events: Vec<WouldHappen>,
+    /// What would leave for the customer: the auto-reply, if it would be sent.
+    pub outbound: Vec<WouldLeave>,
     /// The index holds all that was decided up to here. Null: nothing was read, or it is being rebuilt.
     #[schema(format = DateTime)]
     pub applied_until: Option<String>,
@@ -97,6 +101,18 @@ pub struct WouldHappen {
     pub reason: &'static str,
     #[schema(format = DateTime)]
     pub occurred_at: String,
+    /// It was due before the message, which does not cause it.
+    pub timer: bool,
+}
+
+/// An auto-reply that would be sent.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct WouldLeave {
+    /// The one that was written to.
+    pub waba_phone: String,
+    pub text: String,
+    #[schema(format = DateTime)]
+    pub not_after: String,
 }
 
 #[derive(Deserialize)]
@@ -158,6 +174,7 @@ impl Explanation {
     #[must_use]
     pub fn of(effects: &[Effect], applied_until: Option<Instant>) -> Option<Self> {
         let events: Vec<WouldHappen> = events(effects).map(would_happen).collect();
+        let outbound: Vec<WouldLeave> = replies(effects).map(would_leave).collect();
         let applied_until = shown::until(applied_until);
         effects
             .iter()
@@ -166,14 +183,19 @@ impl Explanation {
                 _ => None,
             })
             .and_then(|verdict| match verdict {
-                Consequence::Routed(routed) => Some(Self::Routed(would_be_routed(routed, events, applied_until))),
+                Consequence::Routed(routed) => Some(Self::Routed(WouldBeRouted {
+                    events,
+                    outbound,
+                    applied_until,
+                    ..would_be_routed(routed)
+                })),
                 Consequence::Unrouted(unrouted) => Some(Self::Unrouted(would_be_kept(unrouted, events, applied_until))),
                 _ => None,
             })
     }
 }
 
-fn would_be_routed(routed: &Routed, events: Vec<WouldHappen>, applied_until: Option<String>) -> WouldBeRouted {
+fn would_be_routed(routed: &Routed) -> WouldBeRouted {
     WouldBeRouted {
         routed: true,
         chatroom_id: routed.chatroom.id.to_string(),
@@ -183,8 +205,9 @@ fn would_be_routed(routed: &Routed, events: Vec<WouldHappen>, applied_until: Opt
         auto_reply: routed.auto_reply.map(Word::word),
         candidates: routed.candidates.iter().map(candidate).collect(),
         settings_version: routed.settings_version,
-        events,
-        applied_until,
+        events: Vec::new(),
+        outbound: Vec::new(),
+        applied_until: None,
     }
 }
 
@@ -210,10 +233,18 @@ fn candidate(candidate: &Candidate) -> ShownCandidate {
     }
 }
 
-/// The lifecycle events among the effects.
-pub fn events(effects: &[Effect]) -> impl Iterator<Item = &Lifecycle> {
+/// The lifecycle events among the effects, each with whether a timer is its cause, and not the message.
+pub fn events(effects: &[Effect]) -> impl Iterator<Item = (&Lifecycle, bool)> {
     effects.iter().filter_map(|effect| match &effect.what {
-        Consequence::Lifecycle(event) => Some(event),
+        Consequence::Lifecycle(event) => Some((event, matches!(effect.source, Source::Timer(_)))),
+        _ => None,
+    })
+}
+
+/// What would leave for the customer.
+pub fn replies(effects: &[Effect]) -> impl Iterator<Item = (&Outbound, &AutoReplySent)> {
+    effects.iter().filter_map(|effect| match &effect.what {
+        Consequence::Outbound(outbound) => Some((outbound, outbound.auto_reply.as_ref()?)),
         _ => None,
     })
 }
@@ -227,12 +258,21 @@ pub fn subject(event: &Lifecycle) -> String {
     }
 }
 
-fn would_happen(event: &Lifecycle) -> WouldHappen {
+fn would_happen((event, timer): (&Lifecycle, bool)) -> WouldHappen {
     WouldHappen {
         kind: event.happening.word(),
         subject: subject(event),
         reason: event.reason.word(),
         occurred_at: instant::format(event.occurred_at),
+        timer,
+    }
+}
+
+fn would_leave((outbound, reply): (&Outbound, &AutoReplySent)) -> WouldLeave {
+    WouldLeave {
+        waba_phone: outbound.waba_phone.to_string(),
+        text: reply.text.to_string(),
+        not_after: instant::format(reply.not_after),
     }
 }
 

@@ -1,9 +1,10 @@
-//! `explain ORG PHONE WABA_PHONE`: what would happen to a message, with every candidate and the rule. Judged by the
-//! same rules as any other, on what the index holds. Changes nothing.
+//! `explain ORG PHONE WABA_PHONE`: what would happen to a message: the timers due, every candidate, the rule, the effects.
+//! Judged by the same rules as any other, on what the index holds. Changes nothing.
 
 use super::output::Out;
-use super::{now, once};
-use crate::api::explain::{self, Explanation, events, subject};
+use super::when::When;
+use super::{now, once, past};
+use crate::api::explain::{self, Explanation, events, replies, subject};
 use crate::app;
 use crate::config::Config;
 use crate::contract::words::Word;
@@ -25,8 +26,11 @@ Examples:
   chatroom-router explain acme +919812345678 +12025550100
   chatroom-router explain acme 919812345678 12025550100 --at 2026-11-22T07:00:00Z
   chatroom-router explain acme +919812345678 +12025550100 --output json
+  chatroom-router explain --message-id wamid.HBgM acme             why one that passed went where it went
+  chatroom-router explain --message-id wamid.HBgM --since 7d acme
 
-By the same rules as any message, with the timers that would be due by then. Nothing is sent, nothing changes.";
+By the same rules as any message, with the timers that would be due by then. Nothing is sent, nothing changes. Of a message that
+passed, the records that it became say why; looked for from --since on (24 h ago, unless said). Not found is exit code 65.";
 
 #[derive(Debug, Args)]
 pub struct ExplainArgs {
@@ -34,12 +38,20 @@ pub struct ExplainArgs {
     #[arg(value_parser = OrgId::parse)]
     pub org: OrgId,
     /// The customer's phone, as a message would bring it.
-    pub phone: String,
+    #[arg(required_unless_present = "message_id")]
+    pub phone: Option<String>,
     /// The org's phone that it would be written to.
-    pub waba_phone: String,
+    #[arg(required_unless_present = "message_id")]
+    pub waba_phone: Option<String>,
     /// When the message would be judged, such as 2026-11-22T07:00:00Z; else now.
     #[arg(long, value_name = "INSTANT", value_parser = parse_instant)]
     pub at: Option<Instant>,
+    /// A message that passed already: why it went where it went.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["phone", "waba_phone", "at"])]
+    pub message_id: Option<String>,
+    /// Look for it since then: an instant, or how long ago (24h, 7d). [default: 24h]
+    #[arg(long, value_name = "TIME", value_parser = When::parse, requires = "message_id")]
+    pub since: Option<When>,
 }
 
 fn parse_instant(text: &str) -> Result<Instant, &'static str> {
@@ -47,6 +59,10 @@ fn parse_instant(text: &str) -> Result<Instant, &'static str> {
 }
 
 pub fn run(config: &Config, args: &ExplainArgs, out: &mut Out<'_>) -> Result<(), Failure> {
+    if let Some(id) = &args.message_id {
+        let asked = past::Message { org: &args.org, id };
+        return past::run(config, &asked, args.since.as_ref(), out);
+    }
     let message = message(args)?;
     let topic = config.topics.name(TopicKind::RouterSettings);
     let table = settings::read_once(&config.kafka_settings(None), topic)?;
@@ -58,8 +74,8 @@ pub fn run(config: &Config, args: &ExplainArgs, out: &mut Out<'_>) -> Result<(),
 
 /// A message of a person that never came before.
 fn message(args: &ExplainArgs) -> Result<Inbound, Failure> {
-    let phone = |name: &str, text: &str| {
-        let parsed = parse_international(text);
+    let phone = |name: &str, text: &Option<String>| {
+        let parsed = parse_international(text.as_deref().unwrap_or_default());
         parsed.map_err(|fault| Failure::new(Exit::Usage, format!("the {name} {fault}")))
     };
     Ok(explain::message(
@@ -157,13 +173,21 @@ fn unrouted_text(unrouted: &Unrouted, effects: &[Effect], out: &mut Out<'_>) -> 
 
 /// What would happen beside: timers that are due, a chatroom that wakes.
 fn events_text(effects: &[Effect], out: &mut Out<'_>) -> Result<(), Failure> {
-    for event in events(effects) {
+    for (event, is_timer) in events(effects) {
+        let cause = if is_timer {
+            "A timer is due first"
+        } else {
+            "The message leads to"
+        };
         let (what, reason) = (event.happening.word(), event.reason.word());
         out.line(&format!(
-            "{what} {} ({reason}) at {}",
+            "{cause}: {what} {} ({reason}) at {}",
             subject(event),
             instant::format(event.occurred_at)
         ))?;
+    }
+    for (outbound, reply) in replies(effects) {
+        out.line(&format!("From {} leaves: {}", outbound.waba_phone, reply.text))?;
     }
     Ok(())
 }

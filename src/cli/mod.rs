@@ -9,6 +9,7 @@ mod letters;
 mod load;
 mod lookup;
 mod output;
+mod past;
 mod positions;
 mod progress;
 pub mod run;
