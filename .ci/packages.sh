@@ -32,3 +32,16 @@ need() {
     has "$command" || install "$@"
     has "$command" || die "'$command' is still missing after installing $*: put it on the PATH and run this again."
 }
+
+# python_tools DIR REQUIREMENTS: tools that PyPI carries, in a place of their own; made anew when the list changes.
+python_tools() {
+    local dir=$1 requirements=$2
+    cmp -s "$requirements" "$dir/requirements.txt" && return
+    python3 -c 'import ensurepip' 2>/dev/null || install python3 python3-venv
+    rm -rf "$dir"
+    say "Installing the tools of $requirements"
+    python3 -m venv "$dir"
+    "$dir/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements" \
+        || die "Could not install the tools: install what $requirements names into a virtual environment at $dir."
+    cp "$requirements" "$dir/requirements.txt"
+}

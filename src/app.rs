@@ -122,10 +122,15 @@ impl App {
             metrics: self.metrics.clone(),
             health: self.health.add_api(),
         };
-        let api = Api::start(parts, self.shutdown.clone())?;
-        let drain = self.config.shutdown.drain;
-        let served = listener.serve(api::router(api), self.shutdown.wished(), drain);
+        // Whoever waits for a result when the end is wished for still gets it.
+        let answered = Shutdown::new();
+        let api = Api::start(parts, answered.clone())?;
+        let (shutdown, drain) = (self.shutdown.wished(), self.config.shutdown.drain);
         tracing::info!(%address, "api_listens");
+        let served = async move {
+            listener.serve(api::router(api), shutdown, drain).await;
+            answered.trigger().fire();
+        };
         Ok(Some((address, tokio::spawn(served))))
     }
 

@@ -136,7 +136,8 @@ pub async fn explain(State(api): State<Arc<Api>>, place: Readable, request: Requ
     let at_least = ReadQuery::of(request.uri())?;
     check_type(request.headers())?;
     let body = letter::body(request, api.config.api.request_timeout).await?;
-    let asked: Asked = serde_json::from_slice(&body).map_err(|error| letter::unreadable(&error))?;
+    let text = letter::text(&body)?;
+    let asked: Asked = serde_json::from_str(text).map_err(|error| letter::unreadable(text, &error))?;
     let at = match &asked.at {
         None => now(),
         Some(text) => instant::parse(text).ok_or_else(|| Problem::malformed("$.at is no instant by RFC 3339"))?,

@@ -10,7 +10,7 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -52,14 +52,8 @@ impl Letter {
     /// The record's value: our fields first, then the body's.
     pub fn value(&self, ours: &[(&str, &str)]) -> Result<Vec<u8>, Problem> {
         let body = self.body.as_deref().unwrap_or(b"{}");
-        let text = std::str::from_utf8(body).map_err(|_| not_json("the body is not UTF-8"))?;
-        let theirs: Fields<'_> = serde_json::from_str(text).map_err(|error| {
-            if error.is_data() {
-                Problem::malformed("$ is no object")
-            } else {
-                unreadable(&error)
-            }
-        })?;
+        let text = text(body)?;
+        let theirs: Fields<'_> = serde_json::from_str(text).map_err(|error| unreadable(text, &error))?;
         let request = [("request_id", self.request.as_str())];
         let ours: Vec<(&str, &str)> = request.iter().chain(ours).copied().collect();
         let mut value = String::with_capacity(body.len() + 256);
@@ -89,13 +83,25 @@ fn field(value: &mut String, name: &str, json: &str) {
     value.push_str(json);
 }
 
+pub fn text(body: &[u8]) -> Result<&str, Problem> {
+    std::str::from_utf8(body).map_err(|_| not_json("the body is not UTF-8"))
+}
+
 /// A body that is not of its shape. Says where, and never what stands there.
-pub fn unreadable(error: &serde_json::Error) -> Problem {
-    let place = format!("at line {} column {}", error.line(), error.column());
-    if error.is_data() {
-        return Problem::malformed(format!("$ lacks a field or holds one of another kind, {place}"));
+pub fn unreadable(text: &str, error: &serde_json::Error) -> Problem {
+    match serde_json::from_str::<IgnoredAny>(text) {
+        Err(error) => not_json(&format!(
+            "$ is not JSON, at line {} column {}",
+            error.line(),
+            error.column()
+        )),
+        Ok(_) => {
+            let place = format!("at line {} column {}", error.line(), error.column());
+            Problem::malformed(format!(
+                "$ is no object, lacks a field or holds one of another kind, {place}"
+            ))
+        }
     }
-    not_json(&format!("$ is not JSON, {place}"))
 }
 
 fn not_json(detail: &str) -> Problem {
@@ -133,15 +139,16 @@ fn idempotency_key(headers: &HeaderMap) -> Result<String, Problem> {
     let Some(given) = headers.get(IDEMPOTENCY_KEY) else {
         return Ok(Uuid::new_v4().to_string());
     };
-    let text = given
-        .to_str()
-        .ok()
-        .filter(|text| (1..=MAX_KEY_BYTES).contains(&text.len()));
+    let text = given.to_str().ok().filter(|text| is_key(text));
     let bad = || {
         let detail = "Idempotency-Key must be 1 to 255 visible characters of ASCII";
         Problem::new(StatusCode::BAD_REQUEST, "BAD_REQUEST", detail)
     };
     text.map(str::to_owned).ok_or_else(bad)
+}
+
+fn is_key(text: &str) -> bool {
+    (1..=MAX_KEY_BYTES).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// The same for the same request of the same token, on whichever process.

@@ -7,7 +7,8 @@ use crate::scenario::Org;
 use crate::wait;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::sync::LazyLock;
+use std::path::PathBuf;
+use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 use ureq::http::{Request, Response};
 
@@ -33,7 +34,8 @@ pub fn api(token: &str) -> Http {
 }
 
 pub struct Server {
-    pub process: std::sync::Mutex<Process>,
+    process: Mutex<Process>,
+    output: PathBuf,
     pub port: u16,
     admin_port: u16,
 }
@@ -73,7 +75,8 @@ impl Server {
         let output = world.path(&format!("{name}-{port}.log"));
         let process = Process::start(name, &mut command, &output);
         let server = Server {
-            process: std::sync::Mutex::new(process),
+            process: Mutex::new(process),
+            output,
             port,
             admin_port,
         };
@@ -108,9 +111,27 @@ impl Server {
         }
     }
 
+    /// All that it has logged.
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(&self.output).expect("a log")
+    }
+
+    pub fn signal(&self, signal: &str) {
+        self.process.lock().expect("not poisoned").signal(signal);
+    }
+
+    /// The exit code, once it has ended.
+    pub fn ended(&self) -> Option<i32> {
+        self.process.lock().expect("not poisoned").wait(wait::PATIENCE).code()
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
     pub fn http(&self, token: &str) -> Http {
         Http {
-            url: format!("http://127.0.0.1:{}", self.port),
+            url: self.url(),
             token: Some(token.to_owned()),
             headers: Vec::new(),
         }
@@ -150,6 +171,14 @@ impl Http {
         let mut http = self.clone();
         http.headers.push((name.to_owned(), value.to_owned()));
         http
+    }
+
+    /// Without a token of its own.
+    pub fn bare(&self) -> Http {
+        Http {
+            token: None,
+            ..self.clone()
+        }
     }
 
     /// The same request under this key is one.
