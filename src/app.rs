@@ -1,5 +1,7 @@
 //! The composition root: builds the adapters, starts the threads, waits for the end. The only place that knows all parts.
 
+mod care;
+
 use crate::admin::{self, Admin};
 use crate::api::{self, Api, serve::Listener};
 use crate::config::Config;
@@ -31,7 +33,6 @@ use crate::worker::{Mailboxes, Parts, Worker, mailbox};
 use secrecy::ExposeSecret;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -39,8 +40,6 @@ use tokio::runtime::Handle;
 /// Between two tries to reach what a start needs.
 const AGAIN: Duration = Duration::from_secs(1);
 const CALL: Duration = Duration::from_secs(5);
-/// Between two looks at the settings of Redis.
-const WATCH_INDEX: Duration = Duration::from_secs(10);
 /// Framing of a record beyond its key, value and headers.
 const FRAMING: usize = 1_024;
 
@@ -188,6 +187,7 @@ impl App {
         }
         tracing::info!(workers = workers.len(), instance = instance.id(), "router_started");
         self.watch_index(runtime, &mailboxes);
+        self.scrub(runtime, &mailboxes)?;
         let monitor = Monitor {
             kafka: self.backend.kafka.clone(),
             config: config.clone(),
@@ -203,20 +203,6 @@ impl App {
         };
         monitor.run(lookup, counts);
         ended(workers)
-    }
-
-    /// Looks now and then whether Redis is still set up to keep what it is given, and tells the workers if it isn't.
-    fn watch_index(&self, runtime: &Handle, mailboxes: &[Sender<Event>]) {
-        let (index, mailboxes, shutdown) = (self.backend.index.handle(), mailboxes.to_vec(), self.shutdown.clone());
-        runtime.spawn(async move {
-            while !shutdown.is_wished() {
-                tokio::time::sleep(WATCH_INDEX).await;
-                let Err(fault) = index.check().await else { continue };
-                // A worker that has ended needs no news.
-                let tell = |mailbox: &Sender<Event>| _ = mailbox.send(Event::IndexUnfit(fault.to_string()));
-                mailboxes.iter().filter(|_| fault.loses_entries()).for_each(tell);
-            }
-        });
     }
 
     fn member(&self, name: &str) -> kafka::Settings {

@@ -1,7 +1,7 @@
 //! What each worker last said of itself: whether its loop turns, what it owns, who answers it. Writing is cheap and
 //! never waits for a reader; judging is left to whoever asks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -163,6 +163,17 @@ impl Health {
         workers
             .iter()
             .any(|worker| locked(&worker.said).halted.contains_key(&at))
+    }
+
+    /// The partitions that run, of all workers.
+    #[must_use]
+    pub fn running(&self) -> BTreeSet<i32> {
+        let workers = locked(&self.workers).clone();
+        let said = workers
+            .iter()
+            .flat_map(|worker| locked(&worker.said).partitions.clone());
+        said.filter_map(|(number, state)| (state == Partition::Running).then_some(number))
+            .collect()
     }
 
     /// Assigned, restored, all inputs read, and do Kafka and Redis answer?

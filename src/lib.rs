@@ -43,6 +43,7 @@ pub mod kafka;
 pub mod letters;
 pub mod monitor;
 pub mod protocol;
+pub mod scrub;
 pub mod shutdown;
 pub mod state;
 pub mod telemetry;

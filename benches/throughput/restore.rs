@@ -1,23 +1,26 @@
-//! How fast an index is restored from its changelog, beside a program that only reads the same topic, in the same run. One
-//! partition, one thread of the router's own code path: reading and decoding ahead, applying behind.
+//! How fast an index is restored from its changelog, beside a program that only reads the same topic and one that writes the
+//! same into Redis by plain commands, in the same run. One partition, and the router's own code path: reading and decoding
+//! ahead, applying behind.
 
 use crate::brokers::{Brokers, client};
 use crate::{Outcome, variable};
-use chatroom_router::changelog::Replay;
+use chatroom_router::changelog::{Piece, Replay};
 use chatroom_router::domain::chatroom::{Chatroom, ChatroomStatus, Owner};
 use chatroom_router::domain::contact::{Contact, ContactStatus, Profile};
+use chatroom_router::domain::directory::{ChatroomRecord, Directory, Held};
 use chatroom_router::domain::entry::Entry;
-use chatroom_router::domain::ids::{ChatroomId, CrmId, OrgId, Slot};
-use chatroom_router::domain::phone::Phone;
+use chatroom_router::domain::ids::{ChatroomId, ChatroomName, CrmId, OrgId, Slot};
+use chatroom_router::domain::phone::{Phone, SpelledPhone};
 use chatroom_router::domain::record::{Key, Record};
 use chatroom_router::domain::time::Instant as Moment;
-use chatroom_router::index::{Applied, Batch, Begin, Generation, Index, Settings as Place};
+use chatroom_router::index::{Applied, Batch, Begin, Generation, Index, Op, Settings as Place};
 use chatroom_router::kafka::{Settings, TopicPartition};
 use chatroom_router::state::codec::encode;
 use chatroom_router::state::keys::StateKey;
 use chatroom_router::state::wire::Format;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -25,7 +28,8 @@ use uuid::Uuid;
 pub const WORD: &str = "restore";
 pub const HELP: &str = "\
 make bench ARGS='restore name=value ...'
-  entries=500000     phones in the changelog, each with a contact and a chatroom, on one partition
+  records=500000     of the changelog, on one partition
+  of=entries         entries: phones with a contact and a chatroom; leads: of each also the contact's and the chatroom's record
   bytes=300          of an entry, about
   format=2           that the entries are written in: from 2 on an entry's clocks can be read without the rest";
 
@@ -34,7 +38,9 @@ const KEY: StateKey = StateKey::new([7; 16]);
 const DAY: Moment = Moment(1_795_000_000_000);
 
 struct Options {
-    entries: u64,
+    records: u64,
+    /// Not entries alone.
+    leads: bool,
     bytes: usize,
     format: u8,
 }
@@ -57,9 +63,10 @@ pub fn run(words: &[String]) -> Outcome<()> {
     if let Err(error) = brokers.remove(&prefix) {
         eprintln!("throughput: {topic} is left behind: {error}");
     }
-    let (bare, restored) = measured?;
+    let [bare, restored, plain] = measured?;
     println!("{}", told("bare read", &options, &bare));
     println!("{}", told("restore", &options, &restored));
+    println!("{}", told("plain SETs", &options, &plain));
     println!(
         "of a bare read: {:.2} of its rate, {:.1} times its CPU",
         bare.wall.as_secs_f64() / restored.wall.as_secs_f64(),
@@ -70,13 +77,16 @@ pub fn run(words: &[String]) -> Outcome<()> {
 
 fn parse(words: &[String]) -> Outcome<Options> {
     let mut options = Options {
-        entries: 500_000,
+        records: 500_000,
+        leads: false,
         bytes: 300,
         format: Format::NEWEST.number(),
     };
     for word in words {
         match word.split_once('=') {
-            Some(("entries", value)) => options.entries = value.parse()?,
+            Some(("records", value)) => options.records = value.parse()?,
+            Some(("of", "entries")) => options.leads = false,
+            Some(("of", "leads")) => options.leads = true,
             Some(("bytes", value)) => options.bytes = value.parse()?,
             Some(("format", value)) => options.format = value.parse()?,
             _ => return Err(format!("{word}: no such option\n{HELP}").into()),
@@ -85,31 +95,83 @@ fn parse(words: &[String]) -> Outcome<Options> {
     Ok(options)
 }
 
-fn measure(options: &Options, brokers: &Brokers, redis_url: &str, prefix: &str) -> Outcome<(Took, Took)> {
+fn measure(options: &Options, brokers: &Brokers, redis_url: &str, prefix: &str) -> Outcome<[Took; 3]> {
     let topic = format!("{prefix}changelog");
     brokers.create_topics(std::slice::from_ref(&topic), 1)?;
+    let first = record(options, 0)?;
     println!(
-        "writing {} entries of {} bytes",
-        options.entries,
-        entry(options, 0)?.1.len()
+        "writing {} records, entries of {} bytes",
+        options.records,
+        first.1.len()
     );
-    let records = (0..options.entries).map_while(|number| entry(options, number).ok());
+    let records = (0..options.records).map_while(|number| record(options, number).ok());
     brokers.produce(&topic, records)?;
     let bare = bare(options, brokers, &topic)?;
-    let restored = restored(options, brokers, redis_url, prefix)?;
-    Ok((bare, restored))
+    let run = Run {
+        options,
+        brokers,
+        redis_url,
+        prefix,
+    };
+    Ok([bare, run.restored()?, run.plain()?])
 }
 
 /// As a task would have written it.
-fn entry(options: &Options, number: u64) -> Outcome<(Vec<u8>, Vec<u8>)> {
-    let phone = Phone(919_800_000_000 + number);
-    let crm_id = CrmId::parse(&format!("L-{number}")).map_err(|fault| fault.to_string())?;
-    let at = DAY.plus(i64::try_from(number)?);
+fn record(options: &Options, number: u64) -> Outcome<(Vec<u8>, Vec<u8>)> {
+    let (lead, kind) = if options.leads {
+        (number / 3, number % 3)
+    } else {
+        (number, 0)
+    };
+    let phone = Phone(919_800_000_000 + lead);
+    let org = OrgId::parse(&format!("org-{:02}", lead % 20)).map_err(|fault| fault.to_string())?;
+    let crm_id = CrmId::parse(&format!("L-{lead}")).map_err(|fault| fault.to_string())?;
+    let at = DAY.plus(i64::try_from(lead)?);
+    let room = ChatroomId {
+        slot: Slot((lead % 4096) as u16),
+        uuid: Uuid::from_u128(u128::from(lead) << 64),
+    };
+    let (key, record) = match kind {
+        0 => {
+            let entry = entry(options, crm_id, room, at);
+            (Key::Phone(org, phone), Record::Entry(entry))
+        }
+        1 => {
+            let spelled = SpelledPhone {
+                canonical: phone,
+                spelled: phone,
+            };
+            let held = Held {
+                phone: spelled,
+                text: phone.to_string().into(),
+                attached: true,
+                in_flight: 0,
+            };
+            let directory = Directory {
+                decided_at: at,
+                held: Some(held),
+                phones: vec![phone],
+                ..Directory::default()
+            };
+            (Key::Contact(org, crm_id), Record::Directory(directory))
+        }
+        _ => {
+            let name = ChatroomName::parse(&room.to_string()).map_err(|fault| fault.to_string())?;
+            let room = ChatroomRecord {
+                decided_at: at,
+                phone: Some(phone),
+                ..ChatroomRecord::default()
+            };
+            (Key::Chatroom(org, name), Record::Chatroom(room))
+        }
+    };
+    let value = encode(Format::new(options.format)?, &key, Some(&record)).ok_or("a record without a value")?;
+    Ok((KEY.record_key(&key).as_bytes().to_vec(), value))
+}
+
+fn entry(options: &Options, crm_id: CrmId, id: ChatroomId, at: Moment) -> Entry {
     let room = Chatroom {
-        id: ChatroomId {
-            slot: Slot((number % 4096) as u16),
-            uuid: Uuid::from_u128(u128::from(number) << 64),
-        },
+        id,
         owner: Owner::Contact(crm_id.clone()),
         waba_phone: Phone(12_025_550_100),
         status: ChatroomStatus::Active,
@@ -133,17 +195,12 @@ fn entry(options: &Options, number: u64) -> Outcome<(Vec<u8>, Vec<u8>)> {
         registered_at: at,
         leaving: false,
     };
-    let entry = Entry {
+    Entry {
         decided_at: at,
         contacts: vec![contact],
         chatrooms: vec![room],
         ..Entry::default()
-    };
-    let org = OrgId::parse(&format!("org-{:02}", number % 20)).map_err(|fault| fault.to_string())?;
-    let key = Key::Phone(org, phone);
-    let format = Format::new(options.format)?;
-    let value = encode(format, &key, Some(&Record::Entry(entry))).ok_or("an entry without a value")?;
-    Ok((KEY.record_key(&key).as_bytes().to_vec(), value))
+    }
 }
 
 fn bare(options: &Options, brokers: &Brokers, topic: &str) -> Outcome<Took> {
@@ -158,7 +215,7 @@ fn bare(options: &Options, brokers: &Brokers, topic: &str) -> Outcome<Took> {
     let (began, cpu) = (Instant::now(), cpu()?);
     consumer.assign(&from)?;
     let mut read = 0;
-    while read < options.entries {
+    while read < options.records {
         let message = consumer.poll(WAIT).ok_or("the topic ends early")?;
         message?;
         read += 1;
@@ -170,58 +227,118 @@ fn bare(options: &Options, brokers: &Brokers, topic: &str) -> Outcome<Took> {
     })
 }
 
-fn restored(options: &Options, brokers: &Brokers, redis_url: &str, prefix: &str) -> Outcome<Took> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()?;
-    let mut place = Place::new(redis_url);
-    place.prefix = prefix.to_owned();
-    let index = Index::redis(&place)?;
-    let settings = Settings {
-        brokers: brokers.addresses.clone(),
-        group_id: prefix.to_owned(),
-        ..Settings::default()
-    };
-    let mut replay = Replay::open(&settings)?;
-    let (at, to) = (
-        TopicPartition::new(format!("{prefix}changelog"), 0),
-        i64::try_from(options.entries)?,
-    );
-    let of = Generation {
-        incarnation: Uuid::new_v4(),
-        generation: Uuid::new_v4(),
-        format: options.format.into(),
-    };
-    let begin = Begin {
-        expected: None,
-        of,
-        offset: 0,
-        at: DAY.0,
-    };
-    let (began, cpu, redis) = (Instant::now(), cpu()?, redis_cpu(redis_url)?);
-    runtime.block_on(index.begin(0, &begin))?;
-    let mut from = 0;
-    while from < to {
-        let piece = replay.next(&at, from, to, WAIT)?;
-        let batch = Batch {
-            from,
-            to: piece.next,
-            changes: piece.changes,
-            applied_until: (piece.next == to).then_some(DAY.0),
+/// What ways through the topic into Redis share.
+struct Run<'a> {
+    options: &'a Options,
+    brokers: &'a Brokers,
+    redis_url: &'a str,
+    prefix: &'a str,
+}
+
+impl Run<'_> {
+    /// Hands over the changelog piece by piece, read ahead, and measures it with what `take` does.
+    fn through(&self, take: &mut dyn FnMut(i64, Piece) -> Outcome<()>) -> Outcome<Took> {
+        let settings = Settings {
+            brokers: self.brokers.addresses.clone(),
+            group_id: self.prefix.to_owned(),
+            ..Settings::default()
         };
-        match runtime.block_on(index.apply(0, &of, &batch))? {
-            Applied::Applied => from = piece.next,
-            other => return Err(format!("the index was disturbed: {other:?}").into()),
+        let mut replay = Replay::open(&settings)?;
+        let at = TopicPartition::new(format!("{}changelog", self.prefix), 0);
+        let (began, cpu, redis) = (Instant::now(), cpu()?, redis_cpu(self.redis_url)?);
+        let (mut from, to) = (0, i64::try_from(self.options.records)?);
+        while from < to {
+            let piece = replay.next(&at, from, to, WAIT)?;
+            let next = piece.next;
+            take(from, piece)?;
+            from = next;
         }
+        Ok(Took {
+            wall: began.elapsed(),
+            ours: self::cpu()? - cpu,
+            redis: redis_cpu(self.redis_url)? - redis,
+        })
     }
-    let took = Took {
-        wall: began.elapsed(),
-        ours: self::cpu()? - cpu,
-        redis: redis_cpu(redis_url)? - redis,
-    };
-    forget(&runtime, &index, of, &begin)?;
-    Ok(took)
+
+    fn restored(&self) -> Outcome<Took> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()?;
+        let mut place = Place::new(self.redis_url);
+        place.prefix = self.prefix.to_owned();
+        let index = Index::redis(&place)?;
+        let of = Generation {
+            incarnation: Uuid::new_v4(),
+            generation: Uuid::new_v4(),
+            format: self.options.format.into(),
+        };
+        let begin = Begin {
+            expected: None,
+            of,
+            offset: 0,
+            at: DAY.0,
+        };
+        runtime.block_on(index.begin(0, &begin))?;
+        let took = self.through(&mut |from, piece| {
+            let batch = Batch {
+                from,
+                to: piece.next,
+                changes: piece.changes,
+                applied_until: None,
+            };
+            match runtime.block_on(index.apply(0, &of, &batch))? {
+                Applied::Applied => Ok(()),
+                other => Err(format!("the index was disturbed: {other:?}").into()),
+            }
+        })?;
+        forget(&runtime, &index, of, &begin)?;
+        Ok(took)
+    }
+
+    /// The same keys and values without scripts, without a marker, and so without a promise: what Redis itself takes.
+    fn plain(&self) -> Outcome<Took> {
+        let mut redis = redis::Client::open(self.redis_url)?.get_connection()?;
+        let (mut made, mut number) = (BTreeSet::new(), 0_usize);
+        let took = self.through(&mut |_, piece| {
+            for some in piece.changes.chunks(1_000) {
+                let mut commands = BTreeMap::<Vec<u8>, redis::Cmd>::new();
+                for op in some.iter().flat_map(|change| &change.ops) {
+                    number += 1;
+                    match op {
+                        Op::Put { key, value } => {
+                            let name = format!("{}plain:{:02x}", self.prefix, number % 256).into_bytes();
+                            let command = commands.entry(name.clone());
+                            command.or_insert_with(|| named("HSET", &name)).arg(key).arg(value);
+                        }
+                        Op::Clock { clock, member, start } => {
+                            let name = [self.prefix.as_bytes(), clock].concat();
+                            let command = commands.entry(name.clone());
+                            let command = command.or_insert_with(|| named("ZADD", &name));
+                            command.arg(start.unwrap_or_default()).arg(member);
+                        }
+                        Op::Delete { .. } => {}
+                    }
+                }
+                let mut pipeline = redis::Pipeline::new();
+                for (name, command) in commands {
+                    made.insert(name);
+                    pipeline.add_command(command).ignore();
+                }
+                pipeline.exec(&mut redis)?;
+            }
+            Ok(())
+        })?;
+        let made: Vec<Vec<u8>> = made.into_iter().collect();
+        redis::cmd("UNLINK").arg(made).exec(&mut redis)?;
+        Ok(took)
+    }
+}
+
+fn named(command: &str, key: &[u8]) -> redis::Cmd {
+    let mut named = redis::cmd(command);
+    named.arg(key);
+    named
 }
 
 /// Gives back what the index holds: another build makes it an older one.
@@ -259,12 +376,12 @@ fn redis_cpu(url: &str) -> Outcome<f64> {
 }
 
 fn told(name: &str, options: &Options, took: &Took) -> String {
-    let entries = options.entries as f64;
+    let records = options.records as f64;
     format!(
         "{name:<10} {:>9.0} records/s, {:.2} s of our CPU ({:.0} records per s of it), {:.2} s of Redis's",
-        entries / took.wall.as_secs_f64(),
+        records / took.wall.as_secs_f64(),
         took.ours,
-        entries / took.ours.max(0.01),
+        records / took.ours.max(0.01),
         took.redis
     )
 }

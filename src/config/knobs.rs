@@ -288,6 +288,12 @@ const KEPT: &[Knob] = &[
         "The password of Redis.",
     ),
     knob(
+        "index.scrub_seconds",
+        Number(0, 86_400),
+        Is("10"),
+        "How often what was written last is compared with the index, one partition after another. 0: never.",
+    ),
+    knob(
         "index.prefix",
         Text(shape::name),
         Derived("kafka.group_id", "chatroom-router"),

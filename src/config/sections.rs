@@ -101,6 +101,8 @@ pub struct Index {
     pub connect_timeout: Duration,
     /// Of a reply.
     pub timeout: Duration,
+    /// From one comparison with the changelog to the next; none: zero.
+    pub scrub: Duration,
 }
 
 /// `state.*`
@@ -196,6 +198,7 @@ impl Config {
                 prefix: values.text("index.prefix"),
                 connect_timeout: values.millis("index.connect_timeout_ms"),
                 timeout: values.millis("index.timeout_ms"),
+                scrub: values.seconds("index.scrub_seconds"),
             },
             state: State {
                 overlay_max_bytes: values.count("state.overlay_max_bytes"),

@@ -119,6 +119,9 @@ impl Consumer {
     /// Waits up to `timeout` for the next thing. To be called at least every `max.poll.interval.ms` (5 minutes), even when
     /// everything is paused: heartbeats go on without it, but rebalances and faults come through here.
     pub fn poll(&mut self, timeout: Duration) -> Polled {
+        if timeout.is_zero() {
+            return self.poll_at_once();
+        }
         let deadline = Instant::now() + timeout;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -133,6 +136,16 @@ impl Consumer {
                 None => {}
             }
         }
+    }
+
+    /// What is there by now. Asks no clock: most records of a backlog are taken so.
+    fn poll_at_once(&mut self) -> Polled {
+        while let Some(event) = self.events.poll(Duration::ZERO) {
+            if let Some(polled) = self.translate(event) {
+                return polled;
+            }
+        }
+        Polled::Nothing
     }
 
     /// Appends what is there, up to `limit` things, to `found`; waits up to `timeout` for the first. Ends early after

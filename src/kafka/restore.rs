@@ -59,7 +59,7 @@ impl RangeReader {
     pub fn next(&mut self, limit: usize, patience: Duration, found: &mut Vec<Record>) -> Result<Progress, Error> {
         let range = self.range.as_mut().ok_or(Error::Misuse("no range was started"))?;
         let until = Instant::now() + patience;
-        let before = found.len();
+        let (before, began) = (found.len(), range.position);
         while range.position < range.to && found.len() - before < limit {
             let wait = if found.len() > before {
                 Duration::ZERO
@@ -70,6 +70,9 @@ impl RangeReader {
                 Polled::Nothing if found.len() > before || Instant::now() >= until => break,
                 polled => range.take(polled, found)?,
             }
+        }
+        if range.position > began {
+            range.moved = Instant::now();
         }
         range.progress(found.len() > before)
     }
@@ -97,11 +100,7 @@ impl Range {
     }
 
     fn advance(&mut self, to: i64) {
-        let to = to.min(self.to);
-        if to > self.position {
-            self.position = to;
-            self.moved = Instant::now();
-        }
+        self.position = self.position.max(to.min(self.to));
     }
 
     fn fault(&self, fault: Fault) -> Result<(), Error> {

@@ -111,6 +111,7 @@ impl Core {
             Event::Settings(question, table) => self.settings_read(question, table),
             Event::Transaction(answer) => self.transaction_answered(answer),
             Event::Doubt(partition, cause) => self.doubt(partition, cause),
+            Event::IndexDiffers(partition) => self.index_differs(partition),
             Event::IndexUnfit(why) => self.index_unfit(&why),
             Event::GoOn(at, for_ms) => self.went_on(&at, for_ms),
             Event::Drain => self.draining = true,

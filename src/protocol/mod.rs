@@ -77,6 +77,8 @@ pub enum Event {
     Transaction(TransactionAnswer),
     /// Something that only recovery can tell: a seek failed, a call was cut off.
     Doubt(Partition, &'static str),
+    /// The index of this partition was found to hold something else than the changelog.
+    IndexDiffers(Partition),
     /// The index may lose what it is given: the sentence says why and what to change.
     IndexUnfit(String),
     Tick,

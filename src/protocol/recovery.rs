@@ -62,7 +62,7 @@ pub fn plan(found: &Found) -> Plan {
     }
     if found.suspect {
         return Plan::Rebuild {
-            why: "the index may have thrown entries away",
+            why: "the index may lack what it was given",
         };
     }
     let missing = marker.offset < found.high;

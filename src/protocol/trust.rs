@@ -38,6 +38,18 @@ impl Core {
         }
     }
 
+    /// What was found out about the index from outside is no reason to stop: it is built anew at once.
+    pub(super) fn index_differs(&mut self, partition: Partition) {
+        let runs = |task: &&mut Task| task.running().is_some() && !task.closing;
+        if self.tasks.get_mut(&partition).filter(runs).is_none() {
+            return;
+        }
+        self.doubt(partition, "index_differs");
+        if let Some(Phase::Recovering(recovering)) = self.tasks.get_mut(&partition).map(|task| &mut task.phase) {
+            recovering.suspect = true;
+        }
+    }
+
     /// The one way of recovery: forget what is known of this partition and find it out again.
     pub(super) fn doubt(&mut self, partition: Partition, cause: &'static str) {
         self.forget_collected(partition);

@@ -272,7 +272,7 @@ fn restore_cause(cause: &str) -> RestoreCause {
     match cause {
         "assigned" => RestoreCause::Assigned,
         "producer_replaced" => RestoreCause::Fenced,
-        "index_foreign" => RestoreCause::IndexLost,
+        "index_foreign" | "index_differs" => RestoreCause::IndexLost,
         "index_rolled_back" => RestoreCause::IndexRolledBack,
         _ => RestoreCause::Doubt,
     }

@@ -17,7 +17,7 @@ use crate::kafka::{Settings, TopicPartition};
 use crate::state::progress::{Expected, Progress};
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::runtime::Runtime;
 
 const CALL: Duration = Duration::from_secs(20);
@@ -47,6 +47,8 @@ pub struct Stand {
     pub marker: Option<Marker>,
     /// Records of the changelog that the index lacks; offsets, where there are many.
     pub behind: i64,
+    /// Before the changelog's end was asked for: what was committed by then lies before it.
+    pub at: i64,
 }
 
 /// How an index stands beside its changelog.
@@ -143,7 +145,7 @@ impl Upkeep {
     }
 
     pub fn stand(&mut self, partition: i32) -> Result<Stand, Failure> {
-        let at = self.changelog(partition);
+        let (at, now) = (self.changelog(partition), now());
         let high = self.lookup.high_watermark(&at, CALL)?;
         let low = self.lookup.low_watermark(&at, CALL)?;
         let progress = changelog::last_progress(&mut self.reader, &at, low, high)?;
@@ -160,6 +162,7 @@ impl Upkeep {
             progress,
             marker,
             behind: self.behind(&at, from, high),
+            at: now,
         })
     }
 
@@ -179,6 +182,13 @@ impl Upkeep {
     fn wait<T>(&self, asked: impl Future<Output = Result<T, crate::index::Error>>) -> Result<T, Failure> {
         Ok(self.runtime.block_on(asked)?)
     }
+}
+
+fn now() -> i64 {
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
 }
 
 impl From<changelog::Fault> for Failure {

@@ -6,7 +6,7 @@ use super::{Stand, State, Upkeep};
 use crate::changelog::Piece;
 use crate::failure::{Exit, Failure};
 use crate::index::{Applied, Batch, Begin, Begun, Generation};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// A reading that makes no progress fails by itself before that.
@@ -39,7 +39,7 @@ impl Upkeep {
         discard: bool,
         each: &mut dyn FnMut(i64),
     ) -> Result<Option<Rebuilt>, Failure> {
-        let (partition, began, now) = (found.partition, Instant::now(), now());
+        let (partition, began) = (found.partition, Instant::now());
         if found.state() == State::Ahead && !discard {
             return Err(Failure::new(Exit::BadData, ahead(found)));
         }
@@ -55,7 +55,7 @@ impl Upkeep {
             expected: found.marker.map(|marker| marker.of.generation),
             of,
             offset: found.low,
-            at: now,
+            at: found.at,
         };
         if let Begun::Other(_) = self.wait(self.index.begin(partition, &begin))? {
             return Err(meanwhile(partition));
@@ -69,7 +69,7 @@ impl Upkeep {
                 from: offset,
                 to: next,
                 changes,
-                applied_until: (next >= found.high).then_some(now),
+                applied_until: (next >= found.high).then_some(found.at),
             };
             match self.wait(self.index.apply(partition, &of, &batch))? {
                 Applied::Applied | Applied::Already => offset = next,
@@ -103,11 +103,4 @@ fn meanwhile(partition: i32) -> Failure {
          try again if it is still wanted"
     );
     Failure::new(Exit::Unreachable, sentence)
-}
-
-pub(super) fn now() -> i64 {
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
 }

@@ -15,7 +15,8 @@
 //! Values stand in hashes rather than under keys of their own: an entry takes some 60 bytes less, a build's keys are known by
 //! name and need no SCAN of the whole store to be given back, and one partition can be walked without meeting the others.
 //! 256 buckets keep each small enough to move when a cluster is resharded (4 MB at five million entries of 200 bytes).
-//! The bucket of a key is part of the layout: whoever changes it, or anything above, must raise the format of the values.
+//! The bucket of a key is part of the layout: whoever changes it, or anything above, must raise the oldest format that is read
+//! beyond all that was written before, so that every index is built anew.
 
 use std::hash::Hasher;
 

@@ -1,96 +1,99 @@
 //! Puts a piece of the changelog, or a question, into steps for the scripts: as few commands as say it, grouped by their key.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use uuid::Uuid;
 
 use super::super::batch::Chunk;
 use super::super::{Due, Op};
-use super::keys::{Keys, bucket};
+use super::keys::{BUCKETS, Keys, bucket};
 use super::script::Step;
 
-/// What is left of a piece when of several operations on one thing only the last counts.
-#[derive(Default)]
-struct Last<'a> {
-    values: BTreeMap<(u8, &'a [u8]), Option<&'a [u8]>>,
-    clocks: BTreeMap<&'a [u8], BTreeMap<&'a [u8], Option<i64>>>,
-}
-
-/// A value's bucket and key, and what it becomes.
-type Value<'a> = ((u8, &'a [u8]), Option<&'a [u8]>);
+/// What the operations of a piece do to the fields of a bucket, or to the members of a clock. None: removed.
+type Changes<'a, T> = Vec<(&'a [u8], Option<T>)>;
 
 /// The steps that a piece takes. Commands on one key stand together, whatever the order of the operations was.
 pub fn apply<'a>(keys: &Keys, generation: Uuid, chunk: &Chunk<'a>) -> Vec<Step<'a>> {
-    let mut last = Last::default();
+    let mut values: Vec<Changes<'a, &'a [u8]>> = vec![Vec::new(); BUCKETS];
+    let mut clocks = BTreeMap::<&[u8], Changes<'a, i64>>::new();
     for op in chunk.ops() {
         match op {
-            Op::Put { key, value } => last.values.insert((bucket(key), key), Some(value)).map(drop),
-            Op::Delete { key } => last.values.insert((bucket(key), key), None).map(drop),
-            Op::Clock { clock, member, start } => {
-                last.clocks.entry(clock).or_default().insert(member, *start).map(drop)
-            }
-        };
+            Op::Put { key, value } => values[usize::from(bucket(key))].push((key, Some(value))),
+            Op::Delete { key } => values[usize::from(bucket(key))].push((key, None)),
+            Op::Clock { clock, member, start } => clocks.entry(clock).or_default().push((member, *start)),
+        }
     }
     let mut steps = Vec::new();
-    let values: Vec<_> = last.values.into_iter().collect();
-    for group in values.chunk_by(|((one, _), _), ((other, _), _)| one == other) {
-        steps.extend(of_bucket(keys, generation, group));
+    for (number, changes) in values.into_iter().enumerate() {
+        let key = || keys.values(generation, number as u8);
+        steps.extend(of_bucket(key, last_of_each(changes)));
     }
-    let filled = last
-        .clocks
-        .iter()
-        .filter(|(_, members)| members.values().any(Option::is_some));
+    let clocks: Vec<_> = clocks
+        .into_iter()
+        .map(|(name, changes)| (name, last_of_each(changes)))
+        .collect();
+    let is_filled = |changes: &Changes<'_, i64>| changes.iter().any(|(_, start)| start.is_some());
+    let filled = clocks.iter().filter(|(_, changes)| is_filled(changes));
     let names = filled.map(|(name, _)| Cow::Borrowed(*name)).collect();
-    steps.extend(step("SADD", keys.clocks(generation), names));
-    for (name, members) in &last.clocks {
-        steps.extend(of_clock(keys, generation, name, members));
+    steps.extend(step("SADD", || keys.clocks(generation), names));
+    for (name, changes) in clocks {
+        steps.extend(of_clock(keys, generation, name, changes));
     }
     steps
 }
 
-fn of_bucket<'a>(keys: &Keys, generation: Uuid, group: &[Value<'a>]) -> Vec<Step<'a>> {
-    let Some(((bucket, _), _)) = group.first() else {
-        return Vec::new();
-    };
-    let (mut puts, mut deletes) = (Vec::new(), Vec::new());
-    for ((_, key), value) in group {
-        match value {
-            Some(value) => puts.extend([Cow::Borrowed(*key), Cow::Borrowed(*value)]),
-            None => deletes.push(Cow::Borrowed(*key)),
-        }
+/// Of several operations on one thing the last counts. Redis itself sees to that within one command, so it is only where some
+/// set and some remove, by two commands, that the earlier ones must go.
+fn last_of_each<T>(mut changes: Changes<'_, T>) -> Changes<'_, T> {
+    let sets = changes.iter().filter(|(_, change)| change.is_some()).count();
+    if sets == 0 || sets == changes.len() {
+        return changes;
     }
-    let key = keys.values(generation, *bucket);
-    let steps = [step("HSET", key.clone(), puts), step("HDEL", key, deletes)];
-    steps.into_iter().flatten().collect()
+    let mut seen = HashSet::new();
+    changes.reverse();
+    changes.retain(|(name, _)| seen.insert(*name));
+    changes.reverse();
+    changes
 }
 
-fn of_clock<'a>(
-    keys: &Keys,
-    generation: Uuid,
-    name: &'a [u8],
-    members: &BTreeMap<&'a [u8], Option<i64>>,
-) -> Vec<Step<'a>> {
-    let (mut sets, mut removals) = (Vec::new(), Vec::new());
-    for (member, start) in members {
+fn of_bucket<'a>(key: impl Fn() -> Vec<u8>, changes: Changes<'a, &'a [u8]>) -> impl Iterator<Item = Step<'a>> {
+    let (mut puts, mut deletes) = (Vec::with_capacity(2 * changes.len()), Vec::new());
+    for (name, value) in changes {
+        match value {
+            Some(value) => puts.extend([Cow::Borrowed(name), Cow::Borrowed(value)]),
+            None => deletes.push(Cow::Borrowed(name)),
+        }
+    }
+    let steps = [step("HSET", &key, puts), step("HDEL", &key, deletes)];
+    steps.into_iter().flatten()
+}
+
+fn of_clock<'a>(keys: &Keys, generation: Uuid, name: &'a [u8], changes: Changes<'a, i64>) -> Vec<Step<'a>> {
+    let (mut sets, mut removals) = (Vec::with_capacity(2 * changes.len()), Vec::new());
+    for (member, start) in changes {
         match start {
-            Some(start) => sets.extend([Cow::Owned(start.to_string().into_bytes()), Cow::Borrowed(*member)]),
-            None => removals.push(Cow::Borrowed(*member)),
+            Some(start) => sets.extend([Cow::Owned(start.to_string().into_bytes()), Cow::Borrowed(member)]),
+            None => removals.push(Cow::Borrowed(member)),
         }
     }
     let unlist = Vec::from_iter(sets.is_empty().then_some(Cow::Borrowed(name)));
-    let key = keys.clock(generation, name);
+    let key = || keys.clock(generation, name);
     let steps = [
-        step("ZADD", key.clone(), sets),
-        step("ZREM", key.clone(), removals),
+        step("ZADD", key, sets),
+        step("ZREM", key, removals),
         step("PRUNE", key, unlist),
     ];
     steps.into_iter().flatten().collect()
 }
 
 /// A step that has something to do.
-fn step<'a>(command: &'static str, key: Vec<u8>, args: Vec<Cow<'a, [u8]>>) -> Option<Step<'a>> {
-    (!args.is_empty()).then_some(Step { command, key, args })
+fn step<'a>(command: &'static str, key: impl Fn() -> Vec<u8>, args: Vec<Cow<'a, [u8]>>) -> Option<Step<'a>> {
+    (!args.is_empty()).then(|| Step {
+        command,
+        key: key(),
+        args,
+    })
 }
 
 /// The steps that fetch values, and for each value fetched, in that order, its place in `wanted`.
@@ -101,7 +104,7 @@ pub fn read<'a, K: AsRef<[u8]>>(keys: &Keys, generation: Uuid, wanted: &'a [K]) 
     let steps = groups.filter_map(|group| {
         let (bucket, _) = group.first()?;
         let fields = group.iter().map(|(_, place)| Cow::Borrowed(wanted[*place].as_ref()));
-        step("HMGET", keys.values(generation, *bucket), fields.collect())
+        step("HMGET", || keys.values(generation, *bucket), fields.collect())
     });
     (steps.collect(), places.iter().map(|(_, place)| *place).collect())
 }

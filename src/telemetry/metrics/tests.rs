@@ -56,6 +56,8 @@ fn every_figure_is_there() {
         "chatroom_router_restore_remaining_records{partition=\"3\"} 9",
         "chatroom_router_restores_total{cause=\"assigned\"} 0",
         "chatroom_router_overlay_bytes 0",
+        "chatroom_router_scrubbed_values_total 0",
+        "chatroom_router_scrub_differences_total 0",
         "chatroom_router_timers_due_late_seconds 0",
         "chatroom_router_partitions_assigned 0",
         "chatroom_router_partitions_stopped 0",

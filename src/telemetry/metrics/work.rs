@@ -44,6 +44,8 @@ impl Transactions {
 pub struct IndexWork {
     pub call_seconds: Histograms2<IndexCall, IndexOutcome>,
     pub overlay_bytes: IntGauge,
+    pub scrubbed: IntCounter,
+    pub scrub_differences: IntCounter,
 }
 
 impl IndexWork {
@@ -57,6 +59,14 @@ impl IndexWork {
             overlay_bytes: make.gauge(
                 "overlay_bytes",
                 "State committed and not yet in the index, over all workers. Alert: over 0.8 of state.overlay_max_bytes times workers, partitions will pause.",
+            )?,
+            scrubbed: make.counter(
+                "scrubbed_values_total",
+                "Values of the index compared with the changelog, now and then. Watch: it stands still, nothing is compared.",
+            )?,
+            scrub_differences: make.counter(
+                "scrub_differences_total",
+                "Values found to differ; the partition's index is built anew. Alert: any. Redis lost what it had acknowledged, or another program writes there.",
             )?,
         })
     }

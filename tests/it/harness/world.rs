@@ -281,6 +281,8 @@ fn environment(prefix: &str, redis: String) -> Vec<(String, String)> {
         ("TIMERS__GRACE_SECONDS", "1"),
         ("INDEX__URL", &redis),
         ("WORKERS", "1"),
+        // What a test does to the index is for that test to find.
+        ("INDEX__SCRUB_SECONDS", "0"),
         ("LOG__FORMAT", "text"),
     ];
     values

@@ -132,4 +132,42 @@ fn a_format_that_is_raised_and_lowered_again_needs_no_rebuild() {
     leads.iter().for_each(|lead| desk.routes(&world, lead));
     caught_up(&world);
     assert_eq!(ask(&world, &["index", "verify"]).0, Some(0));
+    let figures = world.metrics(0);
+    assert!(
+        !figures.contains("chatroom_router_restore_records_total 0\n"),
+        "restored, and counted: {figures}"
+    );
+    assert!(
+        figures.contains("restore_remaining_records{partition=\"0\"} 0\n"),
+        "none is left: {figures}"
+    );
+}
+
+#[test]
+fn a_value_that_the_index_lost_is_found_and_the_index_built_anew() {
+    let mut world = World::start(&Plan::new("scrub"));
+    let (desk, leads) = Desk::open(&world);
+    assert_eq!(world.terminate(0), Some(0));
+    world.set("INDEX__SCRUB_SECONDS", "1");
+    world.launch(0);
+    world.await_ready();
+    let hurt = leads[0].partition;
+    let generation = done(&world, &["index", "status"], hurt)["partitions"][0]["generation"].clone();
+    wait::until("values that are compared", wait::PATIENCE, || {
+        let figures = world.metrics(0);
+        (!figures.contains("scrubbed_values_total 0\n")).then_some(())
+    });
+    assert!(
+        world.metrics(0).contains("scrub_differences_total 0\n"),
+        "all are equal"
+    );
+    redis(&world).lose_a_value(world.group(), hurt, generation.as_str().expect("a generation"));
+    wait::until("the difference to be found", wait::PATIENCE, || {
+        world.metrics(0).contains("scrub_differences_total 1\n").then_some(())
+    });
+    leads.iter().for_each(|lead| desk.routes(&world, lead));
+    let now = done(&world, &["index", "status"], hurt)["partitions"][0]["generation"].clone();
+    assert_ne!(now, generation);
+    caught_up(&world);
+    assert_eq!(ask(&world, &["index", "verify"]).0, Some(0));
 }

@@ -135,6 +135,27 @@ fn a_state_of_a_later_format_stops_its_partition_and_another_number_of_partition
 }
 
 #[test]
+fn a_state_of_other_partitions_or_of_another_form_of_phones_stops_the_program() {
+    let (mut world, _, lead, _) = hurt("other");
+    assert_eq!(world.terminate(0), Some(0));
+    for (partitions, form, what) in [
+        (8, 1, "set topics.partitions to 8"),
+        (4, 2, "phones in canonical form 2"),
+    ] {
+        // Format, incarnation, number of partitions, form of phones; then a check value, a count, no inputs, no settings,
+        // no sweep.
+        let progress = [&[1][..], &[7; 16], &[partitions, form], &[0, 0, 0, 0, 0]].concat();
+        operator::write(&world.topic("router-changelog"), lead.partition, b"!", &progress);
+        let (code, said) = world.run_to_end(&[]);
+        assert_eq!(code, Some(78), "{said}");
+        assert!(said.contains(what), "{what} in {said}");
+        let number = lead.partition.to_string();
+        let (code, _, said) = ask(&world, &["index", "status", "--partition", &number]);
+        assert!(code == Some(78) && said.contains(what), "{code:?} {said}");
+    }
+}
+
+#[test]
 fn a_redis_that_may_throw_entries_away_stops_all_and_is_built_anew() {
     let (mut world, desk, lead, _) = hurt("evicts");
     let redis = world.redis.as_ref().expect("a Redis of its own");

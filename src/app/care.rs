@@ -1,0 +1,53 @@
+//! What goes on beside the workers for the index's sake: is Redis still set up to keep what it is given, and does it hold what
+//! the changelog says? Finds out and tells; what to do about it is the protocol's.
+
+use super::App;
+use crate::contract::TopicKind;
+use crate::failure::{Exit, Failure};
+use crate::protocol::Event;
+use crate::scrub::{self, Scrub};
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+use tokio::runtime::Handle;
+
+/// Between two looks at the settings of Redis.
+const WATCH_INDEX: Duration = Duration::from_secs(10);
+
+impl App {
+    /// Looks now and then whether Redis is still set up to keep what it is given, and tells the workers if it isn't.
+    pub(super) fn watch_index(&self, runtime: &Handle, mailboxes: &[Sender<Event>]) {
+        let (index, mailboxes, shutdown) = (self.backend.index.handle(), mailboxes.to_vec(), self.shutdown.clone());
+        runtime.spawn(async move {
+            while !shutdown.is_wished() {
+                tokio::time::sleep(WATCH_INDEX).await;
+                let Err(fault) = index.check().await else { continue };
+                // A worker that has ended needs no news.
+                let tell = |mailbox: &Sender<Event>| _ = mailbox.send(Event::IndexUnfit(fault.to_string()));
+                mailboxes.iter().filter(|_| fault.loses_entries()).for_each(tell);
+            }
+        });
+    }
+
+    /// Starts to compare index and changelog, unless that is off or the cluster is a mock, where what is aborted can be read.
+    pub(super) fn scrub(&self, runtime: &Handle, mailboxes: &[Sender<Event>]) -> Result<(), Failure> {
+        let pace = self.config.index.scrub;
+        if pace.is_zero() || !self.backend.has_settings {
+            return Ok(());
+        }
+        let parts = scrub::Parts {
+            changelog: self.config.topics.name(TopicKind::RouterChangelog).clone(),
+            index: self.backend.index.handle(),
+            runtime: runtime.clone(),
+            health: self.health.clone(),
+            metrics: self.metrics.clone(),
+            mailboxes: mailboxes.to_vec(),
+            shutdown: self.shutdown.clone(),
+            pace,
+        };
+        let scrub = Scrub::open(&self.backend.kafka, parts)?;
+        let thread = std::thread::Builder::new().name("scrub".to_owned());
+        let spawned = thread.spawn(move || scrub.run());
+        spawned.map_err(|error| Failure::new(Exit::Internal, format!("no thread can be started: {error}")))?;
+        Ok(())
+    }
+}
