@@ -150,3 +150,6 @@ impl Drop for Waiter {
         self.results.metrics.api.waiting.set(waiting.len() as i64);
     }
 }
+
+#[cfg(test)]
+mod tests;

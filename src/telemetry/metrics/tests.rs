@@ -29,6 +29,8 @@ fn used_once() -> Metrics {
     metrics.lag.input(TopicKind::CrmChanges, 3).seconds.set(1.5);
     metrics.lag.task(3).index_records.set(7);
     metrics.restores.remaining(3).set(9);
+    let created = HttpStatus::of(201);
+    metrics.api.requests.of(Route::CreateChatroom, created).inc();
     metrics
 }
 
@@ -62,6 +64,9 @@ fn every_figure_is_there() {
         "chatroom_router_partitions_assigned 0",
         "chatroom_router_partitions_stopped 0",
         "chatroom_router_inputs_halted 0",
+        "chatroom_router_api_requests_total{route=\"POST /v1/orgs/{org}/chatrooms\",status=\"201\"} 1",
+        "chatroom_router_api_request_seconds_count{route=\"GET /v1/orgs/{org}/settings\"} 0",
+        "chatroom_router_api_waiting 0",
         "chatroom_router_rebalances_total 0",
         "chatroom_router_fences_total 0",
     ] {
@@ -110,6 +115,8 @@ fn every_label_has_its_own_place() {
     assert_in_place::<IndexCall>();
     assert_in_place::<IndexOutcome>();
     assert_in_place::<RestoreCause>();
+    assert_in_place::<Route>();
+    assert_in_place::<HttpStatus>();
     assert_in_place::<RouteRule>();
     assert_in_place::<UnroutedReason>();
     assert_in_place::<AutoReplyOutcome>();

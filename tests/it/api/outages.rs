@@ -1,6 +1,7 @@
 //! What the API answers while those that it asks are away, and that nothing is lost or done twice by it.
 
 use super::http::{ALL, Server};
+use crate::harness::client::Input;
 use crate::harness::world::{Plan, World};
 use crate::scenario::*;
 use crate::wait;
@@ -46,6 +47,33 @@ fn a_write_without_a_result_is_pending_and_answered_when_it_is_asked_again() {
     world.tail.settle();
     let created = world.log().all(|record| record.text("type") == "CONTACT_CREATED");
     assert_eq!(created.len(), 1);
+}
+
+#[test]
+fn a_read_that_the_index_is_not_far_enough_for_says_so() {
+    let mut world = World::start(&Plan {
+        own_redis: false,
+        ..Plan::new("behind")
+    });
+    let server = alone(&world, &[("API__RESULT_TIMEOUT_MS", "3000")]);
+    server.await_ready();
+    let http = server.http(ALL);
+    let put = wait::until("the settings", wait::PATIENCE, || {
+        let settings = json!({"waba_phones": [{"phone": W1}]});
+        let put = http.keyed("settings").put("/v1/orgs/acme/settings", settings);
+        (put.status == 200).then_some(put)
+    });
+    let path = format!("/v1/orgs/acme/contacts/L-1?at_least={}", put.text("decided_at"));
+    http.get(&path).is_problem(404, "CONTACT_NOT_FOUND");
+    assert_eq!(world.terminate(0), Some(0));
+    // Committed to the changelog, and nobody is there to apply it.
+    for partition in 0..4 {
+        let record = Input::new("router-changelog", "later", b"{}", now()).partition(partition);
+        world.client.send(&record).place();
+    }
+    http.get(&path).is_problem(409, "NOT_YET_APPLIED");
+    http.get("/v1/orgs/acme/contacts/L-1")
+        .is_problem(404, "CONTACT_NOT_FOUND");
 }
 
 #[test]
