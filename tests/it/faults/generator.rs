@@ -191,11 +191,12 @@ impl Generator {
         (CRM, crm_id, values)
     }
 
-    /// An erased contact, now and then.
+    /// An erased contact, now and then. One whose erasure was refused may stand under a phone of another lane by now.
     fn gone(&mut self, round: &Round) -> Option<String> {
         let erased = &self.orgs[round.org].erased;
         let crm_id = self.dice.pick(erased).cloned()?;
-        (self.dice.one_in(5) && !round.taken.contains(&crm_id)).then_some(crm_id)
+        let free = !round.taken.contains(&crm_id) && !round.homes.contains_key(&crm_id);
+        (self.dice.one_in(5) && free).then_some(crm_id)
     }
 
     fn upsert(&mut self, round: &Round, crm_id: &str, phone: &str) -> Value {
