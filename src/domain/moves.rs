@@ -13,8 +13,8 @@ use super::entry::Entry;
 use super::event::{Command, Step};
 use super::follow;
 use super::phone::{Phone, SpelledPhone};
-use super::record::Needs;
-use super::timers::apply_due;
+use super::record::{Key, Needs};
+use super::timers::open;
 use super::verdict::{Refusal, Verdict};
 
 /// First, at the old home. Whose creation was refused there is created at the new one; who is leaving already, since a
@@ -117,14 +117,17 @@ pub fn detach(draft: &mut Draft, command: &Command, phone: Phone, moved: &Contac
 /// Last, at the old home: the new one refused, so nothing moves, and the age clock runs again.
 pub fn stay(draft: &mut Draft, command: &Command, phone: Phone, refusal: Refusal) -> Result<(), Needs> {
     let Some(upsert) = command.upsert() else { return Ok(()) };
-    let mut opened = Opened::at(draft, &command.org, phone)?;
-    if !is_leaving(&opened.entry, command) {
-        return opened.close(draft);
+    let key = Key::Phone(command.org.clone(), phone);
+    let mut entry = draft.entry(&key)?;
+    if !is_leaving(&entry, command) {
+        return Ok(());
     }
-    if let Some(contact) = opened.entry.contact_mut(upsert.crm_id) {
+    // Before the entry is opened: what is due of the contact fires in its place among the other timers (I0).
+    if let Some(contact) = entry.contact_mut(upsert.crm_id) {
         contact.leaving = false;
     }
-    apply_due(&mut opened.entry, &command.org, draft.at, draft);
+    let entry = open(draft, &command.org, entry);
+    let opened = Opened { key, phone, entry };
     let verdict = Verdict::refused(refusal).of_contact(opened.entry.contact(upsert.crm_id));
     conclude(draft, command, opened, verdict)
 }

@@ -13,13 +13,18 @@ use super::record::{Key, Needs};
 use super::settings::{Days, DaysChange, OrgSettings};
 use super::time::{DAY_MS, Instant};
 
-/// Opens the entry for a record: the decision time is raised to the entry's last, then what is due by it fires (I0).
+/// Opens the entry of a key for a record.
 pub fn open_entry(draft: &mut Draft, org: &OrgId, key: &Key) -> Result<Entry, Needs> {
-    let mut entry = draft.entry(key)?;
+    let entry = draft.entry(key)?;
+    Ok(open(draft, org, entry))
+}
+
+/// The decision time is raised to the entry's last, then what is due by it fires (I0).
+pub fn open(draft: &mut Draft, org: &OrgId, mut entry: Entry) -> Entry {
     draft.at = draft.at.max(entry.decided_at);
     apply_due(&mut entry, org, draft.at, draft);
     entry.decided_at = draft.at;
-    Ok(entry)
+    entry
 }
 
 /// Fires what is due by the sweep's horizon, and does nothing else: the horizon is no decision time.
@@ -33,7 +38,7 @@ pub fn sweep(draft: &mut Draft, org: &OrgId, phone: Phone) -> Result<(), Needs> 
 }
 
 /// Fires all that is due by `upto`, one after another, each at its own instant. Whether anything did.
-pub fn apply_due(entry: &mut Entry, org: &OrgId, upto: Instant, draft: &mut Draft) -> bool {
+fn apply_due(entry: &mut Entry, org: &OrgId, upto: Instant, draft: &mut Draft) -> bool {
     let due = due_timers(entry, changes(draft.around.settings), upto);
     for (at, timer) in &due {
         let fired = match timer {
