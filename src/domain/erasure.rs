@@ -6,7 +6,7 @@ use super::commands::Opened;
 use super::contacts::pass_on;
 use super::draft::Draft;
 use super::effect::Reason;
-use super::entry::{Entry, RepliesInHour};
+use super::entry::Entry;
 use super::event::{Command, Step};
 use super::follow;
 use super::ids::{ChatroomId, OrgId};
@@ -59,13 +59,13 @@ fn forget_chatrooms(draft: &mut Draft, org: &OrgId, ids: &[ChatroomId]) -> Resul
     Ok(())
 }
 
-/// With nobody left under the phone nothing is left of it but the ids that I11 and K2 still need, as keyed hashes.
+/// With nobody left under the phone nothing is left of it but what I7, I11 and K2 still need: ids as keyed hashes, and how
+/// often it was answered.
 fn close(draft: &mut Draft, mut opened: Opened) -> Result<(), Needs> {
     if !is_deserted(&opened.entry) {
         return opened.close(draft);
     }
     opened.entry.spelling = None;
-    opened.entry.replies = RepliesInHour::default();
     if is_blank(&opened.entry.messages) && is_blank(&opened.entry.requests) {
         draft.delete(opened.key);
         return Ok(());
