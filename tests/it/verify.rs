@@ -2,7 +2,7 @@
 
 use crate::harness::assert::same;
 use crate::harness::log::Record;
-use crate::harness::topics::{DEAD, LIFECYCLE, RESULTS, ROUTED};
+use crate::harness::names::{DEAD, LIFECYCLE, RESULTS, ROUTED};
 use crate::model::Out;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, HashMap};

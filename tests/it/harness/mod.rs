@@ -4,6 +4,7 @@
 pub mod assert;
 pub mod client;
 pub mod log;
+pub mod names;
 pub mod operator;
 pub mod printed;
 pub mod process;

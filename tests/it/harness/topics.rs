@@ -1,5 +1,6 @@
 //! The topics of a world by their names in the contracts, and what the tests ask of Kafka's admin protocol.
 
+pub use super::names::*;
 use super::services::kafka_brokers;
 use rdkafka::admin::{
     AdminClient, AdminOptions, AlterConfig, ConfigSource, NewTopic, ResourceSpecifier, TopicReplication,
@@ -8,20 +9,6 @@ use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use std::collections::BTreeMap;
 use std::time::Duration;
-
-pub const INBOUND: &str = "inbound-messages";
-pub const CRM: &str = "crm-changes";
-pub const SETTINGS: &str = "org-settings";
-pub const OUTBOUND_REQUESTS: &str = "outbound-requests";
-pub const INPUTS: [&str; 4] = [INBOUND, CRM, SETTINGS, OUTBOUND_REQUESTS];
-
-pub const ROUTED: &str = "routed-messages";
-pub const UNROUTED: &str = "unrouted-messages";
-pub const LIFECYCLE: &str = "lifecycle-events";
-pub const OUTBOUND: &str = "outbound-messages";
-pub const RESULTS: &str = "command-results";
-pub const DEAD: &str = "dead-letters";
-pub const OUTPUTS: [&str; 6] = [ROUTED, UNROUTED, LIFECYCLE, OUTBOUND, RESULTS, DEAD];
 
 const PATIENCE: Duration = Duration::from_secs(30);
 

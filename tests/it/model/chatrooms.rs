@@ -1,7 +1,7 @@
 //! Opening, activating, deactivating and expiring chatrooms (R1 to R9, A1, A3).
 
 use super::commands::{Command, Verdict};
-use super::phone::canonical;
+use super::phone::{canonical, typed};
 use super::state::{ACTIVE, About, Cause, DEACTIVATED, EXPIRED, Entry, Home, Org, Room};
 use super::{Out, text};
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ impl Org {
         let phone = match self.homes.get(crm_id) {
             None => return Verdict::refused("CONTACT_NOT_FOUND", About::Nothing, command.cause.at),
             Some(Home::Deleted) => return Verdict::refused("CONTACT_DELETED", About::Nothing, command.cause.at),
-            Some(Home::At(phone)) => phone.clone(),
+            Some(Home::At { phone, .. }) => phone.clone(),
         };
         let at = self.decision_time(&phone, command.cause.at);
         self.apply_timers(command.org_id, &phone, at, outs);
@@ -25,7 +25,7 @@ impl Org {
         if entry.contacts[crm_id].expired {
             return Verdict::refused("CONTACT_EXPIRED", About::Contact(crm_id.to_owned()), at);
         }
-        let asked = canonical(text(command.value, "waba_phone"), None).unwrap_or_default();
+        let asked = canonical(text(command.value, "waba_phone")).unwrap_or_default();
         if !wabas.contains(&asked) {
             return Verdict::refused("UNKNOWN_WABA_PHONE", About::Nothing, at);
         }
@@ -47,10 +47,11 @@ impl Org {
     }
 
     pub(super) fn create_affiliate(&mut self, command: &Command, name: String, outs: &mut Vec<Out>) -> Verdict {
-        let phone = canonical(text(command.value, "phone"), self.region()).expect("the tests send a phone here");
+        let spelled = typed(text(command.value, "phone"), self.region()).expect("looked at before");
+        let phone = canonical(&spelled).expect("a phone");
         let at = self.decision_time(&phone, command.cause.at);
         self.apply_timers(command.org_id, &phone, at, outs);
-        let asked = canonical(text(command.value, "waba_phone"), None).unwrap_or_default();
+        let asked = canonical(text(command.value, "waba_phone")).unwrap_or_default();
         if !self.registers(&asked) {
             return Verdict::refused("UNKNOWN_WABA_PHONE", About::Nothing, at);
         }
@@ -68,6 +69,7 @@ impl Org {
             return Verdict::refused("PHONE_HAS_CONTACTS", About::Nothing, at).because_of(conflict);
         }
         let cause = command.cause_at(at);
+        entry.written.get_or_insert(spelled);
         let room = entry.open(name, None, asked, &cause);
         outs.push(created(command, &cause, room, text(command.value, "display_name")));
         Verdict::applied(About::Room(room_id(entry)), at)
@@ -81,8 +83,8 @@ impl Org {
         let about = About::Room(room.id.clone());
         match room.status {
             EXPIRED => return Verdict::refused("CHATROOM_EXPIRED", about, at),
-            ACTIVE => return Verdict::unchanged(about, at),
             _ if !self.registers(&room.waba_phone) => return Verdict::refused("UNKNOWN_WABA_PHONE", about, at),
+            ACTIVE => return Verdict::unchanged(about, at),
             _ => {}
         }
         let entry = self.entry(&phone);

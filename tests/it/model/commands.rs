@@ -1,8 +1,9 @@
 //! Commands and their results (K1, K2), and settings (A5).
 
+use super::phone::{canonical, typed};
 use super::state::{About, Cause, Days, Org, Past, REMEMBERED};
 use super::{In, Model, Out, text};
-use crate::harness::topics::{OUTBOUND_REQUESTS, RESULTS};
+use crate::harness::names::{DEAD, OUTBOUND_REQUESTS, RESULTS};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -64,7 +65,9 @@ impl Model {
         } else {
             text(value, "type")
         };
-        let command = Command {
+        let room_name = self.new_room_name();
+        let org = self.orgs.entry(org_id.to_owned()).or_default();
+        let mut command = Command {
             org_id,
             kind,
             value,
@@ -74,17 +77,35 @@ impl Model {
                 at: record.at,
             },
         };
-        let room_name = self.new_room_name();
-        let org = self.orgs.entry(org_id.to_owned()).or_default();
+        let target = command.target(org);
+        command.cause.at = org.not_before(&target, record.at);
         let mut outs = Vec::new();
+        let past = org.past(&command, request_id);
+        let dead = Out {
+            topic: DEAD,
+            key: record.key.to_owned(),
+            value: value.clone(),
+        };
         let (verdict, first) = if org.settings.is_none() {
-            (Verdict::refused("UNKNOWN_ORG", About::Nothing, record.at), None)
-        } else if let Some(past) = org.past(&command, request_id) {
-            (org.repeat(&command, &past, &mut outs), Some(past))
-        } else {
-            let verdict = org.decide(&command, room_name, &mut outs);
-            org.remember(&command, request_id, &verdict);
+            let at = org.raised(&command);
+            org.not_before(&target, at);
+            if past.is_none() {
+                let about = org.target_of(&command);
+                org.remember(&command, request_id, &Verdict::refused("UNKNOWN_ORG", about, at));
+            }
+            let verdict = Verdict::refused("UNKNOWN_ORG", About::Nothing, at);
             (verdict, None)
+        } else if command.value["kind"] == "AFFILIATE" && command.phone(org).is_none() {
+            return vec![dead];
+        } else if let Some(past) = past {
+            (org.repeat(&command, &past, &mut outs), Some(past))
+        } else if let Some(verdict) = org.decide(&command, room_name, &mut outs) {
+            org.remember(&command, request_id, &verdict);
+            org.not_before(&target, verdict.at);
+            (verdict, None)
+        } else {
+            outs.push(dead);
+            return outs;
         };
         outs.push(org.result(&command, request_id, &verdict, first.as_ref()));
         outs
@@ -104,11 +125,12 @@ impl Model {
                 .retain(|name, field| name != "request_id" && !field.is_null());
             value
         });
+        let at = org.not_before("", record.at);
         let target = (String::new(), request_id.to_owned());
         let past = org
             .requests
             .get(&target)
-            .filter(|past| record.at < past.at + REMEMBERED)
+            .filter(|past| at < past.at + REMEMBERED)
             .cloned();
         let status = match &past {
             Some(_) => "DUPLICATE",
@@ -122,14 +144,14 @@ impl Model {
             .clone()
             .map(|past| json!({"status": past.status, "code": past.code}));
         org.requests.entry(target).or_insert(Past {
-            at: record.at,
+            at,
             status,
             code: None,
             about: About::Nothing,
         });
         let value = json!({
             "request_id": request_id, "org_id": record.key, "type": "settings.put", "status": status,
-            "first": first, "decided_at": record.at.to_string(),
+            "first": first, "decided_at": at.to_string(),
         });
         vec![Out {
             topic: RESULTS,
@@ -150,9 +172,10 @@ impl Org {
         self.settings = wanted;
     }
 
-    fn decide(&mut self, command: &Command, room_name: String, outs: &mut Vec<Out>) -> Verdict {
-        match command.kind {
-            "contact.upsert" => self.upsert(command, outs),
+    /// None: a phone in it is none, a dead letter.
+    fn decide(&mut self, command: &Command, room_name: String, outs: &mut Vec<Out>) -> Option<Verdict> {
+        Some(match command.kind {
+            "contact.upsert" => return self.upsert(command, outs),
             "contact.delete" => self.erase(command, outs),
             "chatroom.create" if command.value["kind"] == "AFFILIATE" => {
                 self.create_affiliate(command, room_name, outs)
@@ -163,7 +186,7 @@ impl Org {
             "chatroom.expire" => self.expire(command, outs),
             "outbound.send" => self.send(command, outs),
             other => panic!("{other} is no command"),
-        }
+        })
     }
 
     fn past(&self, command: &Command, request_id: &str) -> Option<Past> {
@@ -187,7 +210,8 @@ impl Org {
         let phone = match &past.about {
             About::Contact(crm_id) => self.phone_of_contact(crm_id),
             About::Room(id) => self.phone_of_room(id),
-            About::Nothing => None,
+            About::Nothing if command.value["kind"] == "AFFILIATE" => command.phone(self),
+            About::Nothing => self.phone_of_contact(text(command.value, "crm_id")),
         };
         let at = match phone {
             Some(phone) => {
@@ -200,6 +224,34 @@ impl Org {
         Verdict {
             status: "DUPLICATE",
             ..Verdict::applied(past.about.clone(), at)
+        }
+    }
+
+    /// A decision about one contact, chatroom or org is never before an earlier one, as those of a phone (S1).
+    fn not_before(&mut self, target: &str, at: Timestamp) -> Timestamp {
+        if target.starts_with("phone:") {
+            return at;
+        }
+        let last = self.decided.entry(target.to_owned()).or_insert(at);
+        *last = at.max(*last);
+        *last
+    }
+
+    /// Where a chatroom or an affiliate's phone is named, the decision is one of that phone.
+    fn raised(&mut self, command: &Command) -> Timestamp {
+        let phone = match command.value["chatroom_id"].as_str() {
+            Some(id) => self.phone_of_room(id),
+            None => command.phone(self).filter(|_| command.value["kind"] == "AFFILIATE"),
+        };
+        phone.map_or(command.cause.at, |phone| self.decision_time(&phone, command.cause.at))
+    }
+
+    /// The chatroom or contact that a command names.
+    fn target_of(&self, command: &Command) -> About {
+        match (command.value["crm_id"].as_str(), command.value["chatroom_id"].as_str()) {
+            (Some(crm_id), _) => About::Contact(crm_id.to_owned()),
+            (None, Some(id)) => About::Room(id.to_owned()),
+            (None, None) => About::Nothing,
         }
     }
 
@@ -227,7 +279,10 @@ impl Command<'_> {
                 return format!("{field}:{id}");
             }
         }
-        let phone = super::phone::canonical(text(self.value, "phone"), org.region());
-        format!("phone:{}", phone.unwrap_or_default())
+        format!("phone:{}", self.phone(org).unwrap_or_default())
+    }
+
+    fn phone(&self, org: &Org) -> Option<String> {
+        typed(text(self.value, "phone"), org.region()).and_then(|phone| canonical(&phone))
     }
 }

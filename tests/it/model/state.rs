@@ -2,10 +2,10 @@
 
 use super::Out;
 use super::phone::canonical;
-use crate::harness::topics::LIFECYCLE;
+use crate::harness::names::LIFECYCLE;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub const DAY: SignedDuration = SignedDuration::from_hours(24);
 pub const REMEMBERED: SignedDuration = SignedDuration::from_hours(8 * 24);
@@ -16,8 +16,12 @@ pub struct Org {
     pub days: Vec<Days>,
     pub entries: BTreeMap<String, Entry>,
     pub homes: BTreeMap<String, Home>,
+    /// Every phone that each contact ever had.
+    pub had: BTreeMap<String, BTreeSet<String>>,
     /// By target and request id (K2).
     pub requests: BTreeMap<(String, String), Past>,
+    /// The latest decision about each target.
+    pub decided: BTreeMap<String, Timestamp>,
 }
 
 /// The days in force from an instant on; both absent while the org has no settings.
@@ -28,7 +32,11 @@ pub struct Days {
 }
 
 pub enum Home {
-    At(String),
+    /// Under which phone, and what the CRM wrote for it.
+    At {
+        phone: String,
+        text: String,
+    },
     Deleted,
 }
 
@@ -71,6 +79,8 @@ pub struct Entry {
     pub replies: BTreeMap<i64, u64>,
     /// The way the phone was last received (P2).
     pub spelled: Option<String>,
+    /// The way the CRM wrote it first, which serves until then.
+    pub written: Option<String>,
 }
 
 #[derive(Clone)]
@@ -175,7 +185,7 @@ impl Org {
         let phones = list
             .into_iter()
             .flatten()
-            .filter_map(|waba| canonical(waba["phone"].as_str()?, None));
+            .filter_map(|waba| canonical(waba["phone"].as_str()?));
         phones.collect()
     }
 
@@ -204,7 +214,7 @@ impl Org {
 
     pub fn phone_of_contact(&self, crm_id: &str) -> Option<String> {
         match self.homes.get(crm_id) {
-            Some(Home::At(phone)) => Some(phone.clone()),
+            Some(Home::At { phone, .. }) => Some(phone.clone()),
             _ => None,
         }
     }
