@@ -290,3 +290,41 @@ fn completions_and_pages_know_every_command() {
     }
     assert_eq!(code(&run(&["man", "nonsense"], &[])), 64);
 }
+
+/// Ends the demo however the test ends.
+struct Demo(std::process::Child);
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_demo_runs_on_with_an_api_that_its_own_line_asks() {
+    use std::io::{BufRead, BufReader};
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chatroom-router"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CHATROOM_ROUTER_")) {
+        command.env_remove(name);
+    }
+    command.arg("demo").stdout(std::process::Stdio::piped());
+    let mut demo = Demo(command.spawn().unwrap());
+    let mut lines = BufReader::new(demo.0.stdout.take().unwrap()).lines();
+    let line = lines
+        .find_map(|line| line.ok().filter(|line| line.contains("curl -H")))
+        .unwrap();
+    let mut quoted = line.split('\'');
+    let (_, header, url) = (
+        quoted.next().unwrap(),
+        quoted.next().unwrap(),
+        quoted.next().unwrap().trim(),
+    );
+    let (name, value) = header.split_once(": ").unwrap();
+    let mut answer = ureq::get(url).header(name, value).call().unwrap();
+    let contact: serde_json::Value = serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap();
+    assert_eq!(
+        (&contact["crm_id"], &contact["status"]),
+        (&"L-17".into(), &"ACTIVE".into())
+    );
+}

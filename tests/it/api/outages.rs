@@ -1,6 +1,6 @@
 //! What the API answers while those that it asks are away, and that nothing is lost or done twice by it.
 
-use super::http::{ALL, Server};
+use super::http::{ALL, READER, Server};
 use crate::harness::client::Input;
 use crate::harness::world::{Plan, World};
 use crate::scenario::*;
@@ -121,7 +121,7 @@ fn without_redis_reads_are_503_and_writes_go_on_as_the_router_does() {
 }
 
 #[test]
-fn without_kafka_writes_are_503_and_it_comes_up_when_kafka_does() {
+fn without_kafka_writes_and_settings_are_503() {
     let world = Org::of_the_program("nokafka").world();
     let nowhere = format!("127.0.0.1:{}", crate::harness::services::free_port());
     let server = alone(
@@ -146,7 +146,7 @@ fn an_answer_that_is_under_way_is_given_before_the_process_ends() {
         own_redis: false,
         ..Plan::new("drain")
     });
-    let server = alone(&world, &[]);
+    let server = alone(&world, &[("API__REQUESTS_AT_ONCE", "1")]);
     server.await_ready();
     let http = server.http(ALL);
     let settings = json!({"waba_phones": [{"phone": W1}]});
@@ -160,6 +160,10 @@ fn an_answer_that_is_under_way_is_given_before_the_process_ends() {
             .contains("chatroom_router_api_waiting 1")
             .then_some(())
     });
+    // It has as many under way as it may; another token has none.
+    let path = "/v1/orgs/acme/settings";
+    server.http(ALL).get(path).is_problem(429, "TOO_MANY_REQUESTS");
+    assert_eq!(server.http(READER).get(path).status, 200);
     server.signal("TERM");
     world.signal(0, "CONT");
     writing.join().expect("answered").is_done(200, "APPLIED");
