@@ -203,6 +203,37 @@ fn a_load_without_a_kafka_is_69() {
     );
 }
 
+#[test]
+fn what_was_put_aside_can_not_be_read_without_a_kafka() {
+    for arguments in [&["dead-letters", "list"][..], &["unrouted", "replay"]] {
+        let output = run(arguments, &[("CHATROOM_ROUTER_KAFKA__BROKERS", "127.0.0.1:1")]);
+        assert_eq!((code(&output), stdout(&output)), (69, String::new()), "{arguments:?}");
+        let told = stderr(&output);
+        assert!(told.contains("Kafka at 127.0.0.1:1 can't be reached"), "{told}");
+    }
+}
+
+#[test]
+fn the_readmes_commands_on_what_was_put_aside_can_be_typed() {
+    let readme = include_str!("../README.md");
+    let program = "chatroom-router ";
+    let about = ["dead-letters ", "unrouted ", "explain "];
+    let lines = readme.lines().filter_map(|line| line.strip_prefix(program));
+    let cells = readme.split('`').filter_map(|cell| cell.strip_prefix(program));
+    let commands: Vec<&str> = lines
+        .chain(cells)
+        .filter(|typed| about.iter().any(|word| typed.starts_with(word)))
+        .collect();
+    assert!(commands.len() >= 10, "{commands:?}");
+    for command in commands {
+        let command = command.split(" #").next().unwrap_or(command);
+        let typed = std::iter::once("chatroom-router").chain(command.split_whitespace());
+        if let Err(fault) = Cli::try_parse_from(typed) {
+            panic!("`{command}`: {fault}");
+        }
+    }
+}
+
 /// Each command with the words that call it, the program itself first.
 fn all_commands() -> Vec<(Vec<String>, clap::Command)> {
     let mut found = vec![(Vec::new(), Cli::command())];

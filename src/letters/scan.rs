@@ -23,7 +23,11 @@ pub struct Span {
 
 /// All that a topic holds by now, from that time on (milliseconds since 1970).
 pub fn spans(lookup: &mut Lookup, topic: &Arc<str>, since: Option<i64>) -> Result<Vec<Span>, Error> {
-    let missing = || Error::Unfit(format!("topic {topic} does not exist"));
+    let missing = || {
+        Error::Unfit(format!(
+            "topic {topic} does not exist (see `chatroom-router topics plan`)"
+        ))
+    };
     let count = lookup.partitions(topic, CALL)?.ok_or_else(missing)?;
     let all: Vec<TopicPartition> = (0..count)
         .map(|partition| TopicPartition::new(topic.clone(), partition))
