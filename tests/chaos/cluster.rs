@@ -4,7 +4,7 @@ use crate::broker::Broker;
 use crate::harness::process::Process;
 use crate::harness::services::{free_port, kafka_brokers};
 use crate::harness::topics::{Admin, INPUTS, OUTPUTS};
-use crate::harness::world::{answer, apply_topics, program};
+use crate::harness::world::{answer, apply_topics, program, text};
 use crate::store::Store;
 use crate::wait;
 use std::path::{Path, PathBuf};
@@ -144,13 +144,27 @@ impl Cluster {
         }
     }
 
+    /// Partitions whose records lie there, as the first process that answers sees it.
+    fn lags(&self) -> String {
+        let answers = self
+            .processes
+            .iter()
+            .flatten()
+            .find_map(|running| text(running.admin_port, "/metrics"));
+        let (_, text) = answers.unwrap_or_default();
+        let lags = text
+            .lines()
+            .filter(|line| line.contains("offset_lag_records{") && !line.ends_with(" 0"));
+        lags.collect::<Vec<_>>().join("\n")
+    }
+
     pub fn last_words(&self) -> String {
         let words = self
             .processes
             .iter()
             .flatten()
             .map(|running| running.process.last_words());
-        words.collect::<Vec<_>>().join("\n")
+        format!("{}\n{}", words.collect::<Vec<_>>().join("\n"), self.lags())
     }
 }
 

@@ -321,7 +321,8 @@ pub fn answer(port: u16, path: &str) -> Option<u16> {
     text(port, path).map(|(status, _)| status)
 }
 
-fn text(port: u16, path: &str) -> Option<(u16, String)> {
+/// What an admin server answers.
+pub fn text(port: u16, path: &str) -> Option<(u16, String)> {
     let agent = ureq::Agent::config_builder()
         .timeout_global(Some(Duration::from_secs(5)))
         .http_status_as_error(false)
