@@ -208,7 +208,12 @@ impl Consumer {
             .incremental_assign(&list)
             .map_err(|source| Error::client("assigning partitions", source))?;
         self.pending = Pending::Nothing;
-        Ok(())
+        if from.is_empty() {
+            return Ok(());
+        }
+        // The client keeps the mark of a pause through an unassignment: what went while it was paused would come back so.
+        let names: Vec<TopicPartition> = from.iter().map(|(at, _)| at.clone()).collect();
+        self.resume(&names)
     }
 
     /// Gives these partitions up: the answer to `Revoked` and `Lost`, one call, of the union. Refused at any other time.

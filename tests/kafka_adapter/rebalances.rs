@@ -257,6 +257,38 @@ fn what_was_never_held_is_given_up_when_the_broker_assigns() {
 }
 
 #[test]
+fn what_went_while_it_was_paused_flows_when_it_comes_back() {
+    let settings = settings();
+    let topic = Topic::new(&settings, 2, &[]);
+    done(produce(producer(&settings), &[topic.record(0, "a"), topic.record(1, "b")]).commit());
+    let mut first = member(&settings, &topic.name);
+    first.pause(&[topic.at(0), topic.at(1)]).unwrap();
+    let mut second = Consumer::open(&settings).unwrap();
+    second.subscribe(&topic.name).unwrap();
+    let mut gone = Vec::new();
+    until("the other has taken one over", || {
+        match first.poll(Duration::from_millis(20)) {
+            Polled::Rebalance(Rebalance::Revoked(some)) => {
+                first.incremental_unassign(&some).unwrap();
+                gone = some;
+            }
+            Polled::Rebalance(_) => first.incremental_assign(&[]).unwrap(),
+            _ => {}
+        }
+        match second.poll(Duration::from_millis(20)) {
+            Polled::Rebalance(Rebalance::Assigned(some)) => {
+                second.incremental_assign(&[]).unwrap();
+                !some.is_empty()
+            }
+            _ => false,
+        }
+    });
+    second.close(Duration::from_secs(5));
+    let came_back = |polled: &Polled| matches!(polled, Polled::Record(record) if gone == [record.at.topic_partition()]);
+    poll_until(&mut first, 0, came_back);
+}
+
+#[test]
 fn a_static_member_that_comes_back_keeps_its_generation() {
     let settings = Settings {
         instance_id: Some("host-0".into()),
