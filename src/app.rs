@@ -120,6 +120,7 @@ impl App {
             settings: self.settings.clone(),
             metrics: self.metrics.clone(),
             health: self.health.add_api(),
+            ending: self.shutdown.clone(),
         };
         // Whoever waits for a result when the end is wished for still gets it.
         let answered = Shutdown::new();

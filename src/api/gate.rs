@@ -30,6 +30,8 @@ pub struct Holder {
     pub token: Token,
     rate: DefaultDirectRateLimiter,
     at_once: Arc<Semaphore>,
+    /// How many more streams of events it may open.
+    pub streams: Arc<Semaphore>,
 }
 
 impl Gate {
@@ -41,6 +43,7 @@ impl Gate {
                 token: token.clone(),
                 rate: RateLimiter::direct(Quota::per_second(per_second)),
                 at_once: Arc::new(Semaphore::new(config.requests_at_once)),
+                streams: Arc::new(Semaphore::new(config.events.max_readers_per_token)),
             })
         };
         Self(config.tokens.iter().map(holder).collect())

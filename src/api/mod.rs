@@ -3,11 +3,12 @@
 //! an org that is not its token's.
 //!
 //! [`gate`] lets in, [`reads`] and [`writes`] answer, [`problem`] says why not; [`results`] is who waits for what, [`follow`]
-//! brings it; [`serve`] has the connections, [`openapi`] the document.
+//! brings it; [`events`] are the streams; [`serve`] has the connections, [`openapi`] the document.
 
 pub mod answers;
 mod bodies;
 pub mod commands;
+pub mod events;
 pub mod explain;
 pub mod follow;
 pub mod gate;
@@ -40,6 +41,7 @@ use axum::http::{HeaderName, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use events::Events;
 use follow::{Follow, Followed, Following};
 use gate::Gate;
 use problem::Problem;
@@ -72,6 +74,7 @@ pub struct Api {
     results: Results,
     following: Following,
     fresh: Fresh,
+    events: Events,
 }
 
 /// What it is built on.
@@ -82,6 +85,8 @@ pub struct Parts {
     pub settings: Settings,
     pub metrics: Arc<Metrics>,
     pub health: Arc<health::Api>,
+    /// The wish to end: streams end with it, before all else is answered.
+    pub ending: Shutdown,
 }
 
 impl Api {
@@ -94,9 +99,11 @@ impl Api {
             settings,
             metrics,
             health,
+            ending,
         } = parts;
         tokio::spawn(look_at_index(index.clone(), health.clone(), until.wished()));
         let results = Results::new(metrics.clone());
+        let events = Events::start(&config, &kafka, &metrics, &ending)?;
         let follow = Follow {
             kafka: kafka.clone(),
             topics: [TopicKind::CommandResults, TopicKind::DeadLetters]
@@ -128,6 +135,7 @@ impl Api {
             results,
             following,
             fresh: Fresh::start(kafka, config.topics.name(TopicKind::RouterChangelog).clone())?,
+            events,
             config,
         }))
     }
@@ -184,6 +192,7 @@ pub fn router(api: Arc<Api>) -> Router {
         .route(&format!("{room}/messages"), post(writes::send_message))
         .route("/v1/orgs/{org}/phones/{phone}", get(reads::get_phone))
         .route("/v1/orgs/{org}/explain", post(explain::explain))
+        .route("/v1/orgs/{org}/events", get(events::events))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
         .layer(DefaultBodyLimit::max(largest))

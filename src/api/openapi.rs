@@ -3,7 +3,7 @@
 
 use super::answers::Pending;
 use super::problem::{self, Body};
-use super::{explain, reads, writes};
+use super::{events, explain, reads, writes};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use utoipa::openapi::content::ContentBuilder;
@@ -26,7 +26,7 @@ use utoipa::{Modify, OpenApi};
     paths(
         reads::get_settings, writes::put_settings, reads::get_contact, writes::put_contact, writes::delete_contact,
         writes::create_chatroom, reads::get_chatroom, writes::activate, writes::deactivate, writes::expire,
-        writes::send_message, reads::get_phone, explain::explain,
+        writes::send_message, reads::get_phone, explain::explain, events::events,
     ),
     components(schemas(Body, Pending)),
     security(("token" = [])),

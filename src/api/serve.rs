@@ -1,5 +1,5 @@
-//! The API's connections: bounded in number, in the bytes of a head and in time, under TLS if so configured. Knows nothing of
-//! what is asked.
+//! The API's connections: bounded in number, in the bytes of a head and of what waits to be read, and in time, under TLS if so
+//! configured. Knows nothing of what is asked.
 
 use crate::config::{self, ApiTls};
 use crate::failure::{Exit, Failure};
@@ -11,6 +11,7 @@ use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use socket2::SockRef;
 use std::fmt::Display;
 use std::future::Future;
 use std::io;
@@ -21,10 +22,15 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
+use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 
 const HEAD_BYTES: usize = 16 * 1_024;
 const HEADERS: usize = 64;
+/// An answer waits so long for its client to read on; so long, too, may nothing come back from a client that is gone.
+const UNREAD: Duration = Duration::from_secs(30);
+/// What the system keeps for a client that does not read.
+const UNREAD_BYTES: usize = 128 * 1_024;
 /// Between two tries to accept, when the process has no descriptor left.
 const AGAIN: Duration = Duration::from_millis(100);
 
@@ -102,8 +108,7 @@ impl Listener {
         let place = self.connections.clone().acquire_owned().await.ok()?;
         match self.tcp.accept().await {
             Ok((stream, _)) => {
-                // Answers are small, and somebody waits for each.
-                let _ = stream.set_nodelay(true);
+                bound(&stream);
                 Some((stream, place))
             }
             Err(error) => {
@@ -115,10 +120,23 @@ impl Listener {
     }
 }
 
+/// What a system refuses of it is left as it is.
+fn bound(stream: &TcpStream) {
+    // Answers are small, and somebody waits for each.
+    let _ = stream.set_nodelay(true);
+    let socket = SockRef::from(stream);
+    let _ = socket.set_send_buffer_size(UNREAD_BYTES);
+    #[cfg(target_os = "linux")]
+    let _ = socket.set_tcp_user_timeout(Some(UNREAD));
+}
+
 async fn connection<S>(http: &http1::Builder, stream: S, router: Router, watcher: Watcher)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(UNREAD));
+    let stream = Box::pin(stream);
     let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     if let Err(error) = watcher.watch(connection).await {
         tracing::debug!(%error, "api_connection_failed");

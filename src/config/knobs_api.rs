@@ -53,6 +53,24 @@ pub const API: &[Knob] = &[
         "Requests of one token that are under way at once, on each process. Beyond it: 429.",
     ),
     knob(
+        "api.events.max_readers",
+        Number(1, 1_000_000),
+        Is("1024"),
+        "Open streams of events, at most, on each process; beyond it: 429. Each is a connection too: leave some of api.max_connections to requests.",
+    ),
+    knob(
+        "api.events.max_readers_per_token",
+        Number(1, 1_000_000),
+        Is("512"),
+        "Open streams of events of one token, on each process. Beyond it: 429.",
+    ),
+    knob(
+        "api.events.ring_bytes",
+        Number(1_048_576, 17_179_869_184),
+        Is("67108864"),
+        "What is kept in memory of the last ten minutes, for readers of events that come back. Where more is published in ten minutes, who comes back late is told of a gap.",
+    ),
+    knob(
         "api.tls.certificate_file",
         File,
         Derived("none: plain HTTP", "/etc/chatroom-router/api.pem"),

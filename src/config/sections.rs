@@ -128,8 +128,17 @@ pub struct Api {
     pub requests_per_second: u32,
     /// Of one token.
     pub requests_at_once: usize,
+    pub events: Events,
     /// None: plain HTTP.
     pub tls: Option<ApiTls>,
+}
+
+/// `api.events.*`
+#[derive(Debug, Clone, Copy)]
+pub struct Events {
+    pub max_readers: usize,
+    pub max_readers_per_token: usize,
+    pub ring_bytes: usize,
 }
 
 /// Paths of PEM files.
@@ -281,6 +290,11 @@ impl Api {
             max_connections: values.count("api.max_connections"),
             requests_per_second: values.number("api.requests_per_second") as u32,
             requests_at_once: values.count("api.requests_at_once"),
+            events: Events {
+                max_readers: values.count("api.events.max_readers"),
+                max_readers_per_token: values.count("api.events.max_readers_per_token"),
+                ring_bytes: values.count("api.events.ring_bytes"),
+            },
             tls,
         }
     }

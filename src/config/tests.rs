@@ -347,6 +347,8 @@ fn keys_stand_once_and_have_their_unit() {
             "connections",
             "per_second",
             "at_once",
+            "readers",
+            "per_token",
             "_percent",
             "partitions",
             "factor",

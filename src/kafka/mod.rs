@@ -8,7 +8,7 @@
 //! - [`transaction`]: one transactional producer as a chain of owned states.
 //! - [`lookup`]: watermarks, committed offsets, numbers of partitions.
 //! - [`restore`], [`StableEnd`]: readers that end at known positions.
-//! - [`ends`], [`Outlet`]: plain producers and a plain reader, for who stands outside of the router.
+//! - [`ends`], [`Outlet`], [`Replay`]: plain producers and plain readers, for who stands outside of the router.
 //! - [`admin`], [`topics`]: the cluster's topics, what we want of them, and what differs.
 //! - [`mock`]: a cluster inside this process, for `demo` and for client error paths. Proves nothing about exactly-once.
 //! - `native`: the few calls that the library's safe face lacks; the only `unsafe` code.
@@ -29,6 +29,7 @@ pub mod mock;
 mod native;
 mod outlet;
 pub mod rebalance;
+mod replay;
 pub mod restore;
 mod stable;
 mod topic_table;
@@ -43,6 +44,7 @@ pub use error::{ClientError, Error, Kind};
 pub use lookup::Lookup;
 pub use outlet::Outlet;
 pub use rebalance::Rebalance;
+pub use replay::{Reading, Replay};
 pub use restore::{Progress, RangeReader, TableReader};
 pub use stable::StableEnd;
 pub use transaction::{Blame, Delivered, Ending, Transaction, Transactions, TxnError};

@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // A test that panics has said what it found.
 
 mod api;
+mod events;
 mod faults;
 mod harness;
 mod help;

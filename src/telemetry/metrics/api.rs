@@ -19,6 +19,7 @@ pub enum Route {
     Send,
     GetPhone,
     Explain,
+    Events,
     /// No call of ours, or one that came to nothing before it was known.
     Other,
 }
@@ -59,6 +60,7 @@ label!(Route {
     Send = "POST /v1/orgs/{org}/chatrooms/{id}/messages",
     GetPhone = "GET /v1/orgs/{org}/phones/{phone}",
     Explain = "POST /v1/orgs/{org}/explain",
+    Events = "GET /v1/orgs/{org}/events",
     Other = "other",
 });
 

@@ -5,6 +5,7 @@
 //! counting a record looks nothing up.
 
 mod api;
+mod events;
 mod family;
 mod judged;
 mod labels;
@@ -16,6 +17,7 @@ mod work;
 mod tests;
 
 pub use api::{ApiWork, HttpStatus, Route};
+pub use events::{EventsWork, StreamEnd};
 pub use family::{Counters, Counters2, Counters3, Histograms, Histograms2, Label};
 pub use judged::Judged;
 pub use labels::{
@@ -36,6 +38,7 @@ pub struct Metrics {
     pub restores: Restores,
     pub group: Group,
     pub api: ApiWork,
+    pub events: EventsWork,
     registry: Registry,
 }
 
@@ -53,6 +56,7 @@ impl Metrics {
             restores: Restores::new(&make)?,
             group: Group::new(&make)?,
             api: ApiWork::new(&make)?,
+            events: EventsWork::new(&make)?,
             registry,
         })
     }

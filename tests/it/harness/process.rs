@@ -64,6 +64,10 @@ impl Process {
         }
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Anything that `kill` understands: KILL, TERM, STOP, CONT.
     pub fn signal(&self, signal: &str) {
         let line = format!("kill -{signal} {}", self.child.id());
