@@ -104,6 +104,11 @@ impl Model {
             org.not_before(&target, verdict.at);
             (verdict, None)
         } else {
+            // Looked at where the contact stands, for its state comes before its phone (P1).
+            if let Some(phone) = org.phone_of_contact(text(value, "crm_id")) {
+                let at = org.decision_time(&phone, command.cause.at);
+                org.not_before(&target, at);
+            }
             outs.push(dead);
             return outs;
         };
