@@ -17,6 +17,8 @@ pub type Pid = u32;
 /// Things taken from the consumer at once.
 const DRAIN: u64 = 20;
 const DRAIN_MS: u64 = 10_000;
+/// The longest that a process waits without looking.
+const IDLE_MS: u64 = 250;
 
 /// An assigned partition, as the client reads it.
 pub struct Flow {
@@ -75,6 +77,10 @@ pub struct Process {
     fed: BTreeMap<Partition, (u64, Vec<Rc<Fed>>)>,
     phase: u8,
     idle: bool,
+    /// It waits for something to do, and has been told of none.
+    asleep: bool,
+    /// The number of its next turn.
+    next_turn: u64,
     partitions: i32,
 }
 
@@ -110,6 +116,8 @@ impl Process {
             fed: BTreeMap::new(),
             phase: 0,
             idle: false,
+            asleep: false,
+            next_turn: 0,
             partitions: world.setup.partitions,
         }
     }
@@ -195,38 +203,47 @@ impl Process {
 
     /// The next thing that the process does; gives back how long that takes.
     fn turn(&mut self, world: &mut World) -> u64 {
-        if let Some(action) = self.actions.pop_front() {
-            return self.perform(action, world);
-        }
-        if let Some(event) = self.events.pop_front() {
-            self.handle(event, world);
-            return 0;
-        }
-        while let Some(event) = self.inbox.pop_front() {
-            self.handle(event, world);
-            if !self.actions.is_empty() {
+        loop {
+            if let Some(action) = self.actions.pop_front() {
+                return self.perform(action, world);
+            }
+            if let Some(event) = self.events.pop_front() {
+                self.handle(event, world);
                 return 0;
             }
+            while let Some(event) = self.inbox.pop_front() {
+                self.handle(event, world);
+                if !self.actions.is_empty() {
+                    return 0;
+                }
+            }
+            self.phase = (self.phase + 1) % 3;
+            match self.phase {
+                0 => {
+                    self.open_producer(world);
+                    self.idle = self.mail.is_empty();
+                    self.inbox.append(&mut self.mail);
+                }
+                1 => {
+                    self.poll(world);
+                    self.idle &= self.inbox.is_empty();
+                }
+                _ => {
+                    self.inbox.push_back(Event::Tick);
+                    return self.rest(world);
+                }
+            }
         }
-        self.phase = (self.phase + 1) % 3;
-        match self.phase {
-            0 => {
-                self.open_producer(world);
-                self.idle = self.mail.is_empty();
-                self.inbox.append(&mut self.mail);
-                0
-            }
-            1 => {
-                self.poll(world);
-                self.idle &= self.inbox.is_empty();
-                0
-            }
-            _ => {
-                self.inbox.push_back(Event::Tick);
-                let waits = self.core.is_waiting() || self.core.is_recovering();
-                world.rng.between(1, if self.idle && !waits { 25 } else { 3 })
-            }
+    }
+
+    /// How long it waits for something to do; whatever comes wakes it.
+    fn rest(&mut self, world: &mut World) -> u64 {
+        self.asleep = self.idle;
+        if !self.idle {
+            return world.rng.between(1, 3);
         }
+        let most = self.core.patience_ms().clamp(1, IDLE_MS);
+        world.rng.between(1, most)
     }
 
     fn open_producer(&mut self, world: &mut World) {
@@ -308,20 +325,24 @@ impl Process {
 }
 
 impl World {
-    pub fn turn(&mut self, pid: Pid) {
+    pub fn turn(&mut self, pid: Pid, number: u64) {
+        let is_next = |process: &Box<Process>| process.next_turn == number;
+        if !self.processes.get(&pid).is_some_and(is_next) {
+            return;
+        }
         let Some(mut process) = self.processes.remove(&pid) else {
             return;
         };
+        process.asleep = false;
         if process.is_frozen(self.now) {
             let ms = process.frozen_until - self.now;
-            self.processes.insert(pid, process);
-            return self.after(ms, Happening::Turn(pid));
+            return self.again(process, ms);
         }
         if process
             .draining_until
             .is_some_and(|until| until <= self.now || process.is_done())
         {
-            return self.leave(process);
+            return self.leave(*process);
         }
         let ms = process.turn(self);
         if !self.healed && self.rng.below(10_000) < self.setup.stumbles && !process.actions.is_empty() {
@@ -333,13 +354,45 @@ impl World {
             self.say(|| format!("[{pid}] is killed before {}", crate::trace::action(&process.actions[0])));
             return self.buried(process.slot);
         }
+        self.again(process, ms);
+    }
+
+    /// Its next turn is after so long.
+    fn again(&mut self, mut process: Box<Process>, ms: u64) {
+        let pid = process.pid;
+        process.next_turn += 1;
+        self.after(ms, Happening::Turn(pid, process.next_turn));
         self.processes.insert(pid, process);
-        self.after(ms, Happening::Turn(pid));
+    }
+
+    /// Something has come for it: it need not wait any longer.
+    fn wake(&mut self, pid: Pid) {
+        let Some(process) = self.processes.get_mut(&pid).filter(|process| process.asleep) else {
+            return;
+        };
+        process.asleep = false;
+        process.next_turn += 1;
+        let number = process.next_turn;
+        let ms = self.rng.between(0, 2);
+        self.after(ms, Happening::Turn(pid, number));
+    }
+
+    /// There is more to read of a partition: brokers answer those who wait for it.
+    pub fn moved(&mut self, at: &TopicPartition) {
+        let reads = |process: &Process| process.flows.get(at).is_some_and(|flow| !flow.paused);
+        let pids: Vec<Pid> = self
+            .processes
+            .values()
+            .filter(|process| process.asleep && reads(process))
+            .map(|process| process.pid)
+            .collect();
+        pids.into_iter().for_each(|pid| self.wake(pid));
     }
 
     pub fn mail(&mut self, pid: Pid, event: Event) {
         if let Some(process) = self.processes.get_mut(&pid) {
             process.mail.push_back(event);
+            self.wake(pid);
         }
     }
 
@@ -360,8 +413,7 @@ impl World {
         process.mail.push_back(self.counts());
         self.say(|| format!("[{pid}] starts in slot {slot}"));
         self.slots[slot].runs = Some(pid);
-        self.processes.insert(pid, process);
-        self.after(0, Happening::Turn(pid));
+        self.again(Box::new(process), 0);
         self.after(1, Happening::Heartbeat(pid));
     }
 

@@ -8,8 +8,9 @@ use chatroom_router::judging::Facts;
 use chatroom_router::protocol::burst::Limit;
 use chatroom_router::protocol::core::Config;
 use chatroom_router::state::progress::Expected;
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use uuid::Uuid;
 
 /// 2026-01-01.
@@ -97,8 +98,16 @@ pub struct Shared {
     pub expected: Expected,
 }
 
+/// Made once for each number of partitions.
+static SHARED: Mutex<BTreeMap<i32, Shared>> = Mutex::new(BTreeMap::new());
+
 impl Shared {
-    pub fn new(partitions: i32) -> Self {
+    pub fn of(partitions: i32) -> Self {
+        let mut all = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        all.entry(partitions).or_insert_with(|| Self::new(partitions)).clone()
+    }
+
+    fn new(partitions: i32) -> Self {
         let loaded = config::load(&Nothing { partitions }, None);
         let config = Arc::new(loaded.unwrap_or_else(|faults| panic!("the defaults: {faults}")).config);
         let expected = app::expected(&config).unwrap_or_else(|failure| panic!("{failure}"));

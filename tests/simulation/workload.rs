@@ -237,6 +237,7 @@ impl World {
             .then(|| self.rng.chance(600))
             .map(|commit| (self.kafka.coordinator.foreign(commit), commit));
         self.kafka.log_mut(&at).append(data, foreign.map(|(no, _)| no));
+        self.moved(&at);
         if let Some((no, commit)) = foreign {
             let ms = self.rng.between(1, 3_000);
             self.after(ms, Happening::ForeignEnd(at, no, commit));

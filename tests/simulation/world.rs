@@ -22,8 +22,8 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
 pub enum Happening {
-    /// A process does the next thing.
-    Turn(Pid),
+    /// A process does the next thing; of several that are due, the one of the latest number counts.
+    Turn(Pid, u64),
     /// Its client's own thread talks to the group.
     Heartbeat(Pid),
     /// A question of recovery is asked and answered.
@@ -69,7 +69,7 @@ pub struct World {
     pub wall_ahead: i64,
     pub kafka: Kafka,
     pub redis: Redis,
-    pub processes: BTreeMap<Pid, Process>,
+    pub processes: BTreeMap<Pid, Box<Process>>,
     pub slots: Vec<Station>,
     pub oracle: Oracle,
     pub workload: Workload,
@@ -92,7 +92,7 @@ impl World {
     pub fn new(seed: u64, off: Option<Sabotage>) -> Self {
         let mut rng = Rng::new(seed);
         let setup = Setup::new(&mut rng);
-        let shared = Shared::new(setup.partitions);
+        let shared = Shared::of(setup.partitions);
         let mut kafka = Kafka::new(setup.partitions);
         for kind in TopicKind::ALL {
             let input = TopicKind::INPUTS.iter().position(|input| *input == kind);
@@ -183,7 +183,7 @@ impl World {
 
     fn happen(&mut self, happening: Happening) {
         match happening {
-            Happening::Turn(pid) => self.turn(pid),
+            Happening::Turn(pid, number) => self.turn(pid, number),
             Happening::Heartbeat(pid) => self.heartbeat(pid),
             Happening::Recovery(pid, life, question) => self.recovery(pid, life, question),
             Happening::Mail(pid, event) => self.mail(pid, event),
@@ -197,6 +197,9 @@ impl World {
             Happening::Land(id, no, place) => {
                 if self.kafka.coordinator.current(&id).is_some_and(|txn| txn.no == no) {
                     self.kafka.land(&id, &place);
+                    if let Place::Log(at) = place {
+                        self.moved(&at);
+                    }
                 }
             }
             Happening::LateEnd(id, epoch, commit) => {
@@ -206,7 +209,10 @@ impl World {
                     self.decided(&id);
                 }
             }
-            Happening::ForeignEnd(at, no, commit) => self.kafka.log_mut(&at).land(no, commit),
+            Happening::ForeignEnd(at, no, commit) => {
+                self.kafka.log_mut(&at).land(no, commit);
+                self.moved(&at);
+            }
             Happening::Expire => self.expire(),
             Happening::Workload => self.produce_input(),
             Happening::Fault => self.fault(),
