@@ -19,6 +19,7 @@ use crate::kafka::{self, murmur2_slot};
 use crate::monitor::{self, Counts, Monitor};
 use crate::protocol::Event;
 use crate::protocol::core::Config as Protocol;
+use crate::protocol::rules::Rules;
 use crate::shutdown::{Shutdown, Trigger};
 use crate::state::homes::{Homes, Partitions};
 use crate::state::keys::StateKey;
@@ -339,6 +340,7 @@ fn protocol(config: &Arc<Config>) -> Result<Protocol, Failure> {
         burst: config.burst_limit(),
         facts: Box::new(facts),
         expected,
+        rules: Rules::default(),
     })
 }
 

@@ -1,6 +1,7 @@
 //! One transaction's records: what they need read, and the fold of them, in order.
 
 use super::pending::Item;
+use super::rules::{Rule, Rules};
 use super::task::{Running, Task};
 use super::{Life, Partition};
 use crate::domain::record::Key;
@@ -129,13 +130,16 @@ impl Batch {
     }
 
     /// Judges all, each item seeing what the one before it changed.
-    pub fn fold(&mut self, tasks: &BTreeMap<Partition, Task>) -> Fold {
+    pub fn fold(&mut self, tasks: &BTreeMap<Partition, Task>, rules: Rules) -> Fold {
         let Some(settings) = self.settings.clone() else {
             return Fold::Needs(BTreeMap::new());
         };
         let mut folded = Folded::default();
         let mut needs: BTreeMap<Partition, Vec<Key>> = BTreeMap::new();
-        self.parts.values_mut().for_each(|part| part.begin(tasks));
+        if !rules.hold(Rule::Pinned) {
+            self.unpin(tasks);
+        }
+        self.parts.values_mut().for_each(|part| part.begin(tasks, rules));
         for place in 0..self.items.len() {
             let life = self.items[place].life();
             let Some(running) = tasks.get(&life.partition).and_then(Task::running) else {
@@ -171,6 +175,15 @@ impl Batch {
         }
         self.close(&mut folded, tasks, &settings);
         Fold::Whole(Box::new(folded))
+    }
+
+    /// Switches `Rule::Pinned` off: what memory no longer holds is taken for absent.
+    fn unpin(&mut self, tasks: &BTreeMap<Partition, Task>) {
+        for (partition, part) in &mut self.parts {
+            if let Some(running) = tasks.get(partition).and_then(Task::running) {
+                part.set.look_again(&running.overlay, &running.cache);
+            }
+        }
     }
 
     /// The changelog's records and the progress record of each task that the batch moved.
@@ -215,8 +228,10 @@ impl Part {
         }
     }
 
-    fn begin(&mut self, tasks: &BTreeMap<Partition, Task>) {
-        self.set.start_over();
+    fn begin(&mut self, tasks: &BTreeMap<Partition, Task>, rules: Rules) {
+        if rules.hold(Rule::FoldedAnew) {
+            self.set.start_over();
+        }
         self.consumed.clear();
         self.changes.clear();
         self.progress = None;

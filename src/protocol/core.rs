@@ -4,6 +4,7 @@ use super::batch::Batch;
 use super::burst::{Bursts, Limit};
 use super::membership::is_settled;
 use super::pending::{Item, Pending};
+use super::rules::{Rule, Rules};
 use super::stops;
 use super::task::{Phase, Stopped, Task};
 use super::transaction::Stage;
@@ -36,6 +37,7 @@ pub struct Config {
     pub facts: Box<dyn Fn(Partition, Uuid) -> Facts + Send>,
     /// Checks a progress record against this program: the sentence why it can't go on from it.
     pub expected: Expected,
+    pub rules: Rules,
 }
 
 impl Config {
@@ -199,7 +201,8 @@ impl Core {
         let life = task.life;
         let Some(running) = task.running_mut() else { return };
         let (at, offset) = (record.at.topic_partition(), record.at.offset);
-        if running.collected.get(&at).is_none_or(|expected| offset < *expected) {
+        let is_repeat = |expected: &i64| offset < *expected && self.config.rules.hold(Rule::RepeatsDropped);
+        if running.collected.get(&at).is_none_or(is_repeat) {
             return;
         }
         let prepared = match judging::prepare(record, &running.facts, now.wall) {

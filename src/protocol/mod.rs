@@ -13,6 +13,7 @@
 //! - [`transaction`]: from the folded batch to its one end.
 //! - [`burst`]: when an input has so many bad records that somebody should look first.
 //! - [`sweep`]: how far timers may be fired.
+//! - [`rules`]: what the simulation switches off, one at a time.
 
 pub mod batch;
 pub mod burst;
@@ -22,6 +23,7 @@ mod pending;
 mod recovering;
 pub mod recovery;
 mod retry;
+pub mod rules;
 mod stops;
 pub mod sweep;
 pub mod task;

@@ -4,6 +4,7 @@ use super::batch::{Batch, Fold, Folded, Misses};
 use super::core::Core;
 use super::pending::Item;
 use super::retry::Retry;
+use super::rules::Rule;
 use super::task::{Running, Task};
 use super::{Action, Partition, Report, TransactionAnswer, TransactionStep};
 use crate::domain::record::Key;
@@ -148,7 +149,7 @@ impl Core {
             gathering.ask(misses, &self.tasks, &mut self.actions);
         }
         while gathering.asked.is_empty() && gathering.batch.settings.is_some() {
-            match gathering.batch.fold(&self.tasks) {
+            match gathering.batch.fold(&self.tasks, self.config.rules) {
                 Fold::Needs(needs) => {
                     let misses = gathering.batch.look_up(needs, &self.tasks);
                     gathering.ask(misses, &self.tasks, &mut self.actions);
@@ -183,7 +184,10 @@ impl Core {
     pub(super) fn transaction_answered(&mut self, answer: TransactionAnswer) {
         if matches!(answer, TransactionAnswer::Replaced) && matches!(self.stage, Stage::Replacing) {
             self.stage = Stage::Idle;
-            return self.doubt_all("producer_replaced");
+            if self.config.rules.hold(Rule::LossDoubted) {
+                self.doubt_all("producer_replaced");
+            }
+            return;
         }
         let Stage::Open(open) = &mut self.stage else { return };
         match answer {
@@ -232,7 +236,7 @@ impl Core {
             let task = self.tasks.get(&part.life.partition);
             task.is_some_and(|task| task.life == part.life && task.running().is_some())
         });
-        if !alive {
+        if !alive && self.config.rules.hold(Rule::SameLife) {
             return self.abort("a task of this batch was let go of".to_owned());
         }
         let offsets: Vec<(TopicPartition, i64)> = open
@@ -259,7 +263,9 @@ impl Core {
         let open = *open;
         let mut batch = open.batch;
         batch.attempts += 1;
-        batch.reset();
+        if self.config.rules.hold(Rule::FoldedAnew) {
+            batch.reset();
+        }
         let seconds = self.now.steady_ms.saturating_sub(batch.began_ms) / 1_000;
         if seconds * 1_000 >= PAGE_AFTER_MS {
             let why = format!(

@@ -43,6 +43,8 @@ struct Slot {
     found: Option<Option<Arc<Record>>>,
     now: Option<Arc<Record>>,
     written: Option<Written>,
+    /// It was in memory, not in the index.
+    remembered: bool,
 }
 
 /// What the batch made of a record so far.
@@ -94,7 +96,7 @@ impl WorkingSet {
             }
             let record_key = self.state_key.record_key(key);
             match overlay.get(&record_key).or_else(|| cache.get(&record_key)) {
-                Some(record) => self.found((key.clone(), record_key), record.as_ref()),
+                Some(record) => self.found((key.clone(), record_key), record.as_ref(), true),
                 None => {
                     missed.insert(key);
                     misses.push((key.clone(), record_key));
@@ -116,20 +118,30 @@ impl WorkingSet {
             Some(bytes) => codec::decode(&record_key, bytes)?.into_record(),
             None => None,
         };
-        self.found(missed, record.as_ref());
+        self.found(missed, record.as_ref(), false);
         cache.put(record_key, record, value.map_or(0, <[u8]>::len));
         Ok(())
     }
 
     /// The first that is found stays, and what the batch wrote stands over it.
-    fn found(&mut self, (name, key): (Key, RecordKey), record: Option<&Arc<Record>>) {
+    fn found(&mut self, (name, key): (Key, RecordKey), record: Option<&Arc<Record>>, remembered: bool) {
         let now = record.map(Arc::clone);
         self.slots.entry(name).or_insert_with(|| Slot {
             key,
             found: Some(now.clone()),
             now,
             written: None,
+            remembered,
         });
+    }
+
+    /// What a batch must never do, for `protocol::rules`: looks again for what was in memory, as if it had not been copied.
+    pub fn look_again(&mut self, overlay: &Overlay, cache: &Cache) {
+        for slot in self.slots.values_mut().filter(|slot| slot.remembered) {
+            let held = overlay.get(&slot.key).or_else(|| cache.get(&slot.key));
+            slot.now = held.cloned().flatten();
+            slot.found = Some(slot.now.clone());
+        }
     }
 
     /// From here on these records are as that item of the batch wrote them.
@@ -140,6 +152,7 @@ impl WorkingSet {
                 found: None,
                 now: None,
                 written: None,
+                remembered: false,
             });
             if slot.written.is_none() {
                 self.changed.push(key);

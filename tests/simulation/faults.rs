@@ -1,5 +1,6 @@
 //! What goes wrong from outside, as chance will have it, until the world is healed.
 
+use crate::setup::TROUBLES;
 use crate::world::{Happening, World};
 use chatroom_router::contract::TopicKind;
 use chatroom_router::kafka::TopicPartition;
@@ -8,35 +9,40 @@ const DAY_MS: i64 = 86_400_000;
 
 impl World {
     pub fn fault(&mut self) {
-        if self.healed {
+        if self.healed || self.faults >= self.setup.faults {
             return;
         }
-        let ms = self.rng.between(1, 2 * self.setup.trouble_ms);
+        let ms = self.luck.between(1, 2 * self.setup.trouble_ms);
         self.after(ms, Happening::Fault);
         self.faults += 1;
-        let mut chance = self.rng.below(self.setup.troubles.iter().sum());
+        let mut chance = self.luck.below(self.setup.troubles.iter().sum());
         let kind = self.setup.troubles.iter().position(|weight| {
             let hit = chance < *weight;
             chance = chance.saturating_sub(*weight);
             hit
         });
-        self.trouble(kind);
+        if let Some(kind) = kind {
+            self.trouble(TROUBLES[kind]);
+        }
     }
 
-    fn trouble(&mut self, kind: Option<usize>) {
+    fn trouble(&mut self, kind: &str) {
         match kind {
-            Some(0) => self.kill(),
-            Some(1) => self.freeze(),
-            Some(2) => self.drain(),
-            Some(3) => self.double(),
-            Some(4) => self.cut_index(),
-            Some(5) => self.flush(),
-            Some(6) => self.roll_back(12),
-            Some(7) => self.forget_offsets(),
-            Some(8) => self.compact(20),
-            Some(9) => self.more_partitions(),
-            Some(10) => self.pass_time(),
-            Some(11) => self.age(),
+            "kill" => self.kill(),
+            "freeze" => self.freeze(),
+            "drain" => self.drain(),
+            "double" => self.double(),
+            "cut" => self.cut_index(),
+            "flush" => self.flush(),
+            "rollback" => self.roll_back(12),
+            "expiry" => self.forget_offsets(),
+            "compaction" => self.compact(20),
+            "growth" => self.more_partitions(),
+            "days" => self.pass_time(),
+            "age" => self.age(),
+            "dump" => self.dump(),
+            "ahead" => self.ahead(),
+            "reset" => self.reset(),
             _ => {
                 self.say(|| "the group rebalances".to_owned());
                 self.kafka.group.prepare();
@@ -54,12 +60,31 @@ impl World {
     fn age(&mut self) {
         self.wall_ahead += 9 * DAY_MS;
         self.compact(0);
-        self.roll_back(60);
+        let calls = self.since_a_tombstone().filter(|_| self.luck.chance(700));
+        match calls {
+            Some(calls) => {
+                self.say(|| format!("the index is rolled back by {calls} calls, to before a tombstone"));
+                self.oracle.count("older than a tombstone");
+                self.redis.roll_back(calls);
+            }
+            None => self.roll_back(60),
+        }
+    }
+
+    /// Calls of the index since one that took something away for good.
+    fn since_a_tombstone(&mut self) -> Option<usize> {
+        let mut erased = Vec::new();
+        for at in self.kafka.partitions_of(self.shared.topic(TopicKind::RouterChangelog)) {
+            let tombstones = self.kafka.history(&at).filter(|(_, data)| data.value.is_none());
+            let calls = tombstones.filter_map(|(offset, _)| self.redis.calls_since(at.partition, offset));
+            erased.extend(calls);
+        }
+        (!erased.is_empty()).then(|| erased[self.luck.place(erased.len())])
     }
 
     fn any_process(&mut self) -> Option<u32> {
         let pids: Vec<u32> = self.processes.keys().copied().collect();
-        (!pids.is_empty()).then(|| pids[self.rng.place(pids.len())])
+        (!pids.is_empty()).then(|| pids[self.luck.place(pids.len())])
     }
 
     fn kill(&mut self) {
@@ -79,9 +104,26 @@ impl World {
         }
     }
 
+    /// A time that is short, or lasts a part of a session, or longer than one.
+    fn long_ms(&mut self) -> u64 {
+        let session_ms = self.setup.session_ms;
+        self.luck
+            .pick(&[50, 500, session_ms / 2, session_ms + 1_000, 2 * session_ms])
+    }
+
+    /// Rather one that is finding out where its tasks stand: what it has found grows old.
     fn freeze(&mut self) {
-        let Some(pid) = self.any_process() else { return };
-        let ms = self.rng.pick(&[50, 500, 5_000, 20_000, 45_000]);
+        let recovering = self.processes.values().find(|process| process.core.is_recovering());
+        let recovering = recovering.map(|process| process.pid).filter(|_| self.luck.chance(500));
+        let Some(pid) = recovering.or_else(|| self.any_process()) else {
+            return;
+        };
+        let is_targeted = recovering == Some(pid);
+        let ms = if is_targeted {
+            self.setup.session_ms + 1_000
+        } else {
+            self.long_ms()
+        };
         let until = self.now + ms;
         self.say(|| format!("[{pid}] is frozen for {ms} ms"));
         self.oracle.count("frozen");
@@ -103,7 +145,7 @@ impl World {
     /// A process stands still while another is started in its place, under the same transactional id.
     fn double(&mut self) {
         let Some(pid) = self.any_process() else { return };
-        let until = self.now + self.rng.pick(&[2_000, 40_000]);
+        let until = self.now + self.long_ms();
         let Some(process) = self.processes.get_mut(&pid) else {
             return;
         };
@@ -120,14 +162,14 @@ impl World {
     }
 
     fn cut_index(&mut self) {
-        let ms = self.rng.pick(&[100, 1_000, 10_000]);
+        let ms = self.luck.pick(&[100, 1_000, 10_000]);
         self.say(|| format!("the index is away for {ms} ms"));
         self.redis.down_until = self.now + ms;
     }
 
     fn roll_back(&mut self, at_most: u64) {
         let most = self.redis.calls() as u64;
-        let calls = 1 + self.rng.below(most.min(at_most)) as usize;
+        let calls = 1 + self.luck.below(most.min(at_most)) as usize;
         self.say(|| format!("the index is rolled back by {calls} calls"));
         self.oracle.count("rolled back");
         self.redis.roll_back(calls);
@@ -136,7 +178,7 @@ impl World {
     fn forget_offsets(&mut self) {
         for kind in TopicKind::INPUTS {
             for at in self.kafka.partitions_of(self.shared.topic(kind)) {
-                if self.rng.chance(400) && self.kafka.committed(&at).is_ok() {
+                if self.luck.chance(400) && self.kafka.committed(&at).is_ok() {
                     self.kafka.forget_offset(&at);
                 }
             }
@@ -148,14 +190,14 @@ impl World {
         let tombstones_before = self.wall().0 - 7 * DAY_MS;
         for partition in 0..self.setup.partitions {
             let at = TopicPartition::new(self.shared.topic(TopicKind::RouterChangelog).clone(), partition);
-            let dirty = self.rng.below(active) as i64;
+            let dirty = self.luck.below(active) as i64;
             self.kafka.log_mut(&at).compact(dirty, tombstones_before);
         }
         self.say(|| "the changelog is compacted".to_owned());
     }
 
     fn more_partitions(&mut self) {
-        let topic = self.shared.topic(TopicKind::INPUTS[self.rng.place(4)]).clone();
+        let topic = self.shared.topic(TopicKind::INPUTS[self.luck.place(4)]).clone();
         let count = self.kafka.counts.get(&topic).copied().unwrap_or(0) + 1;
         if count > 6 {
             return;
@@ -165,13 +207,13 @@ impl World {
         self.oracle.count("more partitions");
         let pids: Vec<u32> = self.processes.keys().copied().collect();
         for pid in pids {
-            let ms = self.rng.between(1, 5_000);
+            let ms = self.luck.between(1, 5_000);
             self.after(ms, Happening::Counts(pid));
         }
     }
 
     fn pass_time(&mut self) {
-        let ms = self.rng.pick(&[DAY_MS / 2, DAY_MS, 3 * DAY_MS, 9 * DAY_MS]);
+        let ms = self.luck.pick(&[DAY_MS / 2, DAY_MS, 3 * DAY_MS, 9 * DAY_MS]);
         self.say(|| format!("{ms} ms pass on the wall"));
         self.wall_ahead += ms;
     }
@@ -181,6 +223,7 @@ impl World {
         self.say(|| "all is healed".to_owned());
         self.healed = true;
         self.redis.down_until = 0;
+        self.mend_all();
         let strays: Vec<u32> = self
             .processes
             .keys()

@@ -1,8 +1,9 @@
 //! The index in memory, with all that Redis may do to it: lost and rolled back, cut off, late, twice, half done. Every call
 //! that changed something is kept, so that an earlier prefix can be made again: a failover to a replica that lagged.
 
-use chatroom_router::index::{Applied, Batch, Begin, Begun, Due, Generation, Index, Marker, Read};
+use chatroom_router::index::{Applied, Batch, Begin, Begun, Due, Generation, Index, Marker, Op, Read};
 use chatroom_router::protocol::{DueEntries, DueQuestion};
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -16,6 +17,8 @@ enum Done {
 pub struct Redis {
     index: Index,
     done: Vec<Done>,
+    /// Values that were set again behind the marker.
+    overwritten: HashMap<(i32, Generation, Vec<u8>), Option<Vec<u8>>>,
     /// Nobody reaches it before then.
     pub down_until: u64,
 }
@@ -33,6 +36,7 @@ impl Default for Redis {
         Self {
             index: Index::memory(),
             done: Vec::new(),
+            overwritten: HashMap::new(),
             down_until: 0,
         }
     }
@@ -69,7 +73,34 @@ impl Redis {
     }
 
     pub fn read(&self, partition: i32, of: &Generation, keys: &[Vec<u8>]) -> Read<Vec<Option<Vec<u8>>>> {
-        at_once(self.index.read(partition, of, keys)).expect("memory answers")
+        let mut read = at_once(self.index.read(partition, of, keys)).expect("memory answers");
+        if let Read::Found { value, .. } = &mut read {
+            for (key, value) in keys.iter().zip(value) {
+                if let Some(older) = self.overwritten.get(&(partition, *of, key.clone())) {
+                    value.clone_from(older);
+                }
+            }
+        }
+        read
+    }
+
+    /// What no script may do: sets the values of a stretch that the marker is beyond.
+    pub fn apply_again(&mut self, partition: i32, of: &Generation, batch: &Batch) {
+        let is_behind = self
+            .marker(partition)
+            .is_some_and(|marker| marker.of == *of && batch.to <= marker.offset);
+        for op in batch.changes.iter().flat_map(|change| change.ops.clone()) {
+            let (key, value) = match op {
+                Op::Put { key, value } => (key, Some(value)),
+                Op::Delete { key } => (key, None),
+                Op::Clock { .. } => continue,
+            };
+            if is_behind {
+                self.overwritten.insert((partition, *of, key), value);
+            } else {
+                self.overwritten.remove(&(partition, *of, key));
+            }
+        }
     }
 
     /// The values of the entries that the clocks name, each once: as the worker asks.
@@ -143,6 +174,25 @@ impl Redis {
                 }
             }
         }
+    }
+
+    /// Nothing of that partition is left.
+    pub fn forget(&mut self, partition: i32) {
+        let is_of = |call: &Done| match call {
+            Done::Begin(of, _) | Done::Apply(of, ..) => *of == partition,
+        };
+        self.done.retain(|call| !is_of(call));
+        self.roll_back(0);
+    }
+
+    /// How many calls there were from the one on that applied this offset.
+    pub fn calls_since(&self, partition: i32, offset: i64) -> Option<usize> {
+        let holds = |call: &Done| match call {
+            Done::Apply(of, _, batch) => *of == partition && (batch.from..batch.to).contains(&offset),
+            Done::Begin(..) => false,
+        };
+        let place = self.done.iter().rposition(holds)?;
+        Some(self.done.len() - place)
     }
 
     pub fn calls(&self) -> usize {

@@ -5,6 +5,7 @@ use crate::kafka::group::Beat;
 use crate::process::{Pid, Process};
 use crate::sabotage::Sabotage;
 use crate::world::{Happening, World};
+use chatroom_router::contract::TopicKind;
 use chatroom_router::kafka::{Rebalance, TopicPartition};
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -27,6 +28,8 @@ pub struct Membership {
     pub told: VecDeque<Rebalance>,
     owned: BTreeSet<i32>,
     rejoin: bool,
+    /// Member id and generation when partitions were assigned last.
+    kept: (String, i32),
 }
 
 impl Default for Membership {
@@ -39,6 +42,7 @@ impl Default for Membership {
             told: VecDeque::new(),
             owned: BTreeSet::new(),
             rejoin: false,
+            kept: (String::new(), -1),
         }
     }
 }
@@ -47,8 +51,20 @@ impl Membership {
     /// The application took partitions. Any assignment is the answer to one, be it that the application was not told yet.
     pub fn assigned(&mut self) {
         if let Awaiting::Assign(added) = &mut self.awaiting {
+            if !added.is_empty() {
+                self.kept = (self.id.clone(), self.generation);
+            }
             self.owned.append(added);
             self.awaiting = Awaiting::Nothing;
+        }
+    }
+
+    /// The member that offsets are sent for: as of when partitions were assigned last, if that is done wrong.
+    pub fn sender(&self, is_kept: bool) -> (&str, i32) {
+        if is_kept {
+            (&self.kept.0, self.kept.1)
+        } else {
+            (&self.id, self.generation)
         }
     }
 
@@ -121,6 +137,14 @@ impl World {
         self.after(ms, Happening::Heartbeat(pid));
     }
 
+    /// For a process that asks for watermarks too early.
+    fn note_watermarks(&mut self, pid: Pid) {
+        for at in self.kafka.partitions_of(self.shared.topic(TopicKind::RouterChangelog)) {
+            let high = self.kafka.log(&at).high();
+            self.spoilt.joined.insert((pid, at), (self.steps, high));
+        }
+    }
+
     fn beat(&mut self, process: &mut Process) {
         let topic = process.core.config.commands_topic.clone();
         let now = self.now;
@@ -132,6 +156,7 @@ impl World {
             }
             if member.awaiting == Awaiting::Nothing && process.draining_until.is_none() {
                 member.id = self.kafka.group.enter(now, &mut self.rng);
+                self.note_watermarks(process.pid);
                 self.slots[process.slot].last_member = Some(member.id.clone());
             }
             return;
@@ -145,6 +170,7 @@ impl World {
                 self.kafka
                     .group
                     .join(&member.id, member.owned.clone(), now, &mut self.rng);
+                self.note_watermarks(process.pid);
             }
             (Beat::Sync { generation, assigned }, _) => {
                 member.synced(generation, &assigned, &topic);

@@ -36,6 +36,8 @@ pub struct Oracle {
     grace_ms: i64,
     pub tasks: BTreeMap<Partition, Model>,
     pub seen: BTreeMap<&'static str, u64>,
+    /// The most that the changes of one transaction take in an overlay.
+    pub largest: usize,
     pids: Pid,
 }
 
@@ -72,6 +74,7 @@ impl Oracle {
             grace_ms,
             tasks: BTreeMap::new(),
             seen: BTreeMap::new(),
+            largest: 0,
             pids: 0,
         }
     }
@@ -143,6 +146,15 @@ impl Oracle {
             .map(|(.., record)| record)
             .collect();
         assert!(!parts.is_empty() || actual.is_empty(), "outputs without progress");
+        let weight = |(at, _, record): &(TopicPartition, i64, NewRecord)| {
+            let ours = at.topic == *changelog;
+            if ours {
+                256 + 3 * record.value.as_ref().map_or(0, Vec::len)
+            } else {
+                0
+            }
+        };
+        self.largest = self.largest.max(txn.records.iter().map(weight).sum());
         let mut total = 0;
         for part in parts {
             let expected = self.judge(kafka, txn, &part, (table, &actual));

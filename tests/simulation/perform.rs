@@ -1,5 +1,6 @@
 //! What becomes of each action of the protocol: against the models at once, later, or not at all.
 
+use crate::membership::Awaiting;
 use crate::process::{Flow, Pid, Process};
 use crate::sabotage::Sabotage;
 use crate::world::{Happening, World};
@@ -27,10 +28,16 @@ impl Process {
                 }
             }
             Action::Resume(at) => self.resume(&at, world),
+            Action::Pause(partitions) if world.without(Sabotage::PausedByUnassign) => {
+                self.flows.retain(|at, _| !partitions.contains(at));
+                if matches!(self.member.awaiting, Awaiting::Unassign { .. }) {
+                    self.member.unassigned(world.shared.topic(TopicKind::RouterCommands));
+                }
+            }
             Action::Pause(partitions) => self.flow(&partitions, true),
             Action::Unpause(partitions) => self.flow(&partitions, false),
             Action::Recover(life, question) => {
-                let ms = world.latency();
+                let ms = world.latency() * world.setup.recovery;
                 world.after(ms, Happening::Recovery(self.pid, life, question));
             }
             Action::Read { life, of, keys } => return self.read_index(life, &of, &keys, world),
@@ -61,18 +68,20 @@ impl Process {
 
     fn reported(&self, report: &Report, world: &mut World) {
         if let Report::Stopped { partition, why } = report {
-            panic!(
-                "[{}] stopped partition {partition}, and nothing called for it: {why}",
-                self.pid
-            );
+            world.stopped(self.pid, *partition, why);
         }
         world.oracle.reported(report);
     }
 
     fn assign(&mut self, from: &[(TopicPartition, i64)], world: &World) {
         for (at, offset) in from {
+            let end = world.kafka.log(at).high();
             let flow = Flow {
-                position: *offset,
+                position: if world.without(Sabotage::ResumeWithoutSeek) {
+                    end
+                } else {
+                    *offset
+                },
                 paused: false,
                 told: None,
             };
@@ -91,13 +100,8 @@ impl Process {
             return self.events.push_back(Event::Doubt(partition, "seek_failed"));
         }
         for (at, offset) in at {
-            let unsought = self
-                .flows
-                .get(at)
-                .filter(|_| world.without(Sabotage::ResumeWithoutSeek))
-                .map(|flow| flow.position);
             let flow = Flow {
-                position: unsought.unwrap_or(*offset),
+                position: *offset,
                 paused: false,
                 told: None,
             };
@@ -168,10 +172,13 @@ impl World {
             .marker(partition)
             .filter(|_| self.without(Sabotage::ApplyWithoutCompare));
         batch.from = marker.map_or(batch.from, |marker| batch.from.min(marker.offset));
+        if self.without(Sabotage::AppliedAgain) {
+            self.redis.apply_again(partition, of, &batch);
+        }
         let applied = self.redis.apply(partition, of, &batch);
         let changelog = TopicPartition::new(self.shared.topic(TopicKind::RouterChangelog).clone(), partition);
         let high = self.kafka.log(&changelog).high();
-        if let Some(marker) = self.redis.marker(partition) {
+        if let Some(marker) = self.redis.marker(partition).filter(|_| !self.is_ahead(partition)) {
             assert!(
                 marker.offset <= high,
                 "the index of {changelog} stands at {}, the log at {high}",
@@ -264,6 +271,9 @@ impl World {
         asking.busy = !asking.waiting.is_empty();
         let busy = asking.busy;
         let mut table = (stable >= target && !failed).then(|| self.table(stable));
+        if self.without(Sabotage::OlderSettings) {
+            table = table.map(|_| self.older_table(stable));
+        }
         if self.without(Sabotage::SettingsFromMemory) && self.rng.chance(900) && self.spoilt.table.is_some() {
             table.clone_from(&self.spoilt.table);
         }

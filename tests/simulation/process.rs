@@ -7,9 +7,9 @@ use crate::rng::Rng;
 use crate::sabotage::Sabotage;
 use crate::world::{Happening, World};
 use chatroom_router::index::Read;
-use chatroom_router::kafka::{NewRecord, Record, TimestampKind, TopicPartition};
-use chatroom_router::protocol::{Action, Core, Event, Partition, TransactionAnswer};
-use std::collections::{BTreeMap, VecDeque};
+use chatroom_router::kafka::{NewRecord, Position, Record, TimestampKind, TopicPartition};
+use chatroom_router::protocol::{Action, Core, Event, Partition, TransactionAnswer, TransactionStep};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 pub type Pid = u32;
@@ -67,6 +67,8 @@ pub struct Process {
     /// Answers of the actions of one event.
     pub events: VecDeque<Event>,
     inbox: VecDeque<Event>,
+    /// A step of a transaction that is tried again at that time, while the rest goes on.
+    pub blocked: Option<(u64, TransactionStep)>,
     pub mail: VecDeque<Event>,
     pub flows: BTreeMap<TopicPartition, Flow>,
     pub producer: Producer,
@@ -75,6 +77,8 @@ pub struct Process {
     pub frozen_until: u64,
     pub draining_until: Option<u64>,
     fed: BTreeMap<Partition, (u64, Vec<Rc<Fed>>)>,
+    /// All that was read, for a process that trusts its memory.
+    seen: BTreeSet<Position>,
     phase: u8,
     idle: bool,
     /// It waits for something to do, and has been told of none.
@@ -87,7 +91,7 @@ pub struct Process {
 impl Process {
     pub fn new(pid: Pid, slot: usize, world: &mut World) -> Self {
         let mut uuids: Rng = world.rng.fork();
-        let config = world.shared.protocol(&world.setup);
+        let config = world.shared.protocol(&world.setup, world.off);
         let core = Core::new(config, world.clocks(), Box::new(move || uuids.uuid()));
         Self {
             pid,
@@ -96,6 +100,7 @@ impl Process {
             actions: VecDeque::new(),
             events: VecDeque::new(),
             inbox: VecDeque::new(),
+            blocked: None,
             mail: VecDeque::new(),
             flows: BTreeMap::new(),
             producer: Producer {
@@ -114,6 +119,7 @@ impl Process {
             frozen_until: 0,
             draining_until: None,
             fed: BTreeMap::new(),
+            seen: BTreeSet::new(),
             phase: 0,
             idle: false,
             asleep: false,
@@ -131,7 +137,10 @@ impl Process {
         self.frozen_until > now
     }
 
-    fn handle(&mut self, event: Event, world: &World) {
+    fn handle(&mut self, mut event: Event, world: &World) {
+        if world.without(Sabotage::AnswersOfAnyLife) {
+            self.readdress(&mut event);
+        }
         world.say(|| format!("[{}] {}", self.pid, crate::trace::event(&event)));
         let noted = self.note(&event, world);
         let actions = self.core.handle(event, world.clocks());
@@ -142,6 +151,18 @@ impl Process {
                 *held = (epoch, Vec::new());
             }
             held.1.extend(fed.into_iter().map(Rc::new));
+        }
+    }
+
+    /// Makes an answer look like one to the life of now.
+    fn readdress(&self, event: &mut Event) {
+        let (Event::Recovered(life, _) | Event::Values(life, _) | Event::Applied(life, _) | Event::Due(life, _)) =
+            event
+        else {
+            return;
+        };
+        if let Some(task) = self.core.tasks().find(|task| task.life.partition == life.partition) {
+            *life = task.life;
         }
     }
 
@@ -204,6 +225,12 @@ impl Process {
     /// The next thing that the process does; gives back how long that takes.
     fn turn(&mut self, world: &mut World) -> u64 {
         loop {
+            if let Some((at, step)) = self.blocked.take() {
+                if at <= world.now {
+                    return self.transact(step, world);
+                }
+                self.blocked = Some((at, step));
+            }
             if let Some(action) = self.actions.pop_front() {
                 return self.perform(action, world);
             }
@@ -242,7 +269,8 @@ impl Process {
         if !self.idle {
             return world.rng.between(1, 3);
         }
-        let most = self.core.patience_ms().clamp(1, IDLE_MS);
+        let blocked = self.blocked.as_ref().map_or(IDLE_MS, |(at, _)| at - world.now);
+        let most = self.core.patience_ms().min(blocked).clamp(1, IDLE_MS);
         world.rng.between(1, most)
     }
 
@@ -300,12 +328,18 @@ impl Process {
         }
     }
 
-    fn read(&mut self, at: &TopicPartition, world: &World) -> Option<Event> {
+    fn read(&mut self, at: &TopicPartition, world: &mut World) -> Option<Event> {
         use crate::kafka::log::Met;
+        let again = world.flaky();
         let flow = self.flows.get_mut(at)?;
-        match world.kafka.log(at).read(flow.position, i64::MAX) {
+        let log = world.kafka.log(at);
+        match log.read(flow.position, i64::MAX) {
             Met::Record(offset, data) => {
-                flow.position = offset + 1;
+                // A client may hand out a record a second time.
+                flow.position = if again { offset } else { offset + 1 };
+                if !self.seen.insert(at.at(offset)) && world.without(Sabotage::SeenInMemory) {
+                    return None;
+                }
                 Some(Event::Record(Record {
                     at: at.at(offset),
                     key: data.key.clone(),
@@ -316,6 +350,11 @@ impl Process {
                 }))
             }
             Met::End(end) => {
+                let end = if world.without(Sabotage::EndAtHighWatermark) {
+                    log.high()
+                } else {
+                    end
+                };
                 flow.position = end;
                 let told = flow.told.replace(end);
                 (told != Some(end)).then(|| Event::EndReached(at.at(end)))
@@ -326,8 +365,8 @@ impl Process {
 
 impl World {
     pub fn turn(&mut self, pid: Pid, number: u64) {
-        let is_next = |process: &Box<Process>| process.next_turn == number;
-        if !self.processes.get(&pid).is_some_and(is_next) {
+        let next = self.processes.get(&pid).map(|process| process.next_turn);
+        if next != Some(number) {
             return;
         }
         let Some(mut process) = self.processes.remove(&pid) else {
@@ -346,7 +385,8 @@ impl World {
         }
         let ms = process.turn(self);
         if !self.healed && self.rng.below(10_000) < self.setup.stumbles && !process.actions.is_empty() {
-            process.frozen_until = self.now + self.rng.pick(&[3_000, 20_000, 45_000]);
+            let session_ms = self.setup.session_ms;
+            process.frozen_until = self.now + self.rng.pick(&[session_ms / 2, session_ms, 2 * session_ms]);
             self.say(|| format!("[{pid}] stands still until {}", process.frozen_until));
             self.oracle.count("stumbled");
         }
@@ -425,7 +465,7 @@ impl World {
             let ms = if self.healed {
                 10
             } else {
-                self.rng.pick(&[20, 500, 5_000, 40_000])
+                self.rng.pick(&[20, 500, 5_000, 2 * self.setup.session_ms])
             };
             self.after(ms, Happening::Start(slot));
         }
@@ -441,7 +481,7 @@ impl World {
 
 impl Process {
     fn is_done(&self) -> bool {
-        let quiet = self.actions.is_empty() && self.events.is_empty();
+        let quiet = self.actions.is_empty() && self.events.is_empty() && self.blocked.is_none();
         quiet && self.core.is_drained() && self.producer.handle != Handle::Open
     }
 

@@ -4,9 +4,9 @@ use crate::kafka::log::Met;
 use crate::process::Pid;
 use crate::sabotage::Sabotage;
 use crate::world::{Happening, World};
-use chatroom_router::contract::TopicKind;
+use chatroom_router::index::{Begin, Begun};
 use chatroom_router::kafka::TopicPartition;
-use chatroom_router::protocol::{Event, Life, RecoveryAnswer, RecoveryQuestion};
+use chatroom_router::protocol::{Event, Life, Partition, RecoveryAnswer, RecoveryQuestion};
 use chatroom_router::state::clocks;
 use chatroom_router::state::keys::RecordKey;
 use chatroom_router::state::progress::Progress;
@@ -24,21 +24,27 @@ impl World {
         let answer = if self.flaky() {
             away("nobody answers")
         } else {
-            self.answer(life, question)
+            self.answer(pid, life, question)
         };
         let ms = self.latency();
         self.after(ms, Happening::Mail(pid, Event::Recovered(life, answer)));
     }
 
-    fn answer(&mut self, life: Life, question: RecoveryQuestion) -> RecoveryAnswer {
+    fn answer(&mut self, pid: Pid, life: Life, question: RecoveryQuestion) -> RecoveryAnswer {
         match question {
-            RecoveryQuestion::Committed(inputs) => self.committed(life.partition, &inputs),
+            RecoveryQuestion::Committed(inputs) => {
+                self.offsets_read.insert((pid, life), self.steps);
+                self.committed(&inputs)
+            }
             RecoveryQuestion::Watermarks { changelog, inputs } => RecoveryAnswer::Watermarks {
                 low: 0,
-                high: self.target(&changelog),
+                high: self.target(pid, life, &changelog),
                 input_lows: vec![0; inputs.len()],
             },
-            RecoveryQuestion::LastProgress { changelog, high, .. } => self.last_progress(&changelog, high),
+            RecoveryQuestion::LastProgress { changelog, high, .. } => {
+                let high = high.min(self.kafka.log(&changelog).high());
+                self.last_progress(&changelog, high)
+            }
             RecoveryQuestion::Replay { changelog, from, to } => self.replay(&changelog, from, to),
             RecoveryQuestion::Marker | RecoveryQuestion::Begin(_) | RecoveryQuestion::Apply { .. }
                 if self.index_is_down() =>
@@ -55,14 +61,8 @@ impl World {
                 RecoveryAnswer::Marker(marker)
             }
             RecoveryQuestion::Begin(mut begin) => {
-                let seen = self
-                    .redis
-                    .marker(life.partition)
-                    .filter(|_| self.without(Sabotage::RebuildInPlace));
-                if let Some(marker) = seen.filter(|marker| marker.of.incarnation == begin.of.incarnation) {
-                    begin.of = marker.of;
-                }
-                let begun = self.redis.begin(life.partition, &begin);
+                self.spoil_begin(life.partition, &mut begin);
+                let begun = self.begin(life.partition, &begin);
                 if self.flaky() {
                     away("no reply")
                 } else {
@@ -76,10 +76,7 @@ impl World {
         }
     }
 
-    fn committed(&mut self, partition: i32, inputs: &[TopicPartition]) -> RecoveryAnswer {
-        let changelog = TopicPartition::new(self.shared.topic(TopicKind::RouterChangelog).clone(), partition);
-        let high = self.kafka.log(&changelog).high();
-        self.spoilt.early.entry(changelog).or_insert(high);
+    fn committed(&mut self, inputs: &[TopicPartition]) -> RecoveryAnswer {
         let as_it_stands = self.without(Sabotage::UnstableOffsets);
         let one = |at: &TopicPartition| match self.kafka.committed(at) {
             Err(()) if as_it_stands => Ok(self.kafka.offset_as_it_stands(at)),
@@ -94,11 +91,26 @@ impl World {
         RecoveryAnswer::Committed(committed)
     }
 
-    fn target(&mut self, changelog: &TopicPartition) -> i64 {
-        let early = self.spoilt.early.remove(changelog);
+    /// Committed offsets first, then the watermark. As long as all is delivered before offsets are sent, no schedule shows
+    /// the difference in what comes out; so the order itself is looked at.
+    fn check_order(&self, pid: Pid, life: Life, early: Option<u64>) {
+        let early = early.filter(|_| self.without(Sabotage::WatermarkBeforeOffsets));
+        let offsets = self.offsets_read.get(&(pid, life));
+        assert!(
+            offsets.is_some_and(|offsets| *offsets < early.unwrap_or(self.steps)),
+            "[{pid}] partition {}: the high watermark was read before the committed offsets",
+            life.partition
+        );
+    }
+
+    fn target(&mut self, pid: Pid, life: Life, changelog: &TopicPartition) -> i64 {
+        let early = self.spoilt.joined.remove(&(pid, changelog.clone()));
+        self.check_order(pid, life, early.map(|(step, _)| step));
         let log = self.kafka.log(changelog);
+        let marker = self.redis.marker(life.partition).map_or(0, |marker| marker.offset);
         match early {
-            Some(early) if self.without(Sabotage::WatermarkBeforeOffsets) => early,
+            Some((_, early)) if self.without(Sabotage::WatermarkBeforeOffsets) => early,
+            _ if self.without(Sabotage::HighWatermarkIgnored) => log.high().max(marker),
             _ if self.without(Sabotage::StableOffsetAsTarget) => log.stable(),
             _ => log.high(),
         }
@@ -132,7 +144,52 @@ impl World {
                 .inputs
                 .retain(|input, _| !expired.iter().any(|at| self.oracle.input(at) == *input));
         }
+        self.spoil_progress(changelog, &mut last);
         RecoveryAnswer::LastProgress(last)
+    }
+
+    /// Makes a progress record say what the group's offsets, or the index, say.
+    fn spoil_progress(&self, changelog: &TopicPartition, last: &mut Option<Progress>) {
+        let Some(progress) = last else { return };
+        if self.without(Sabotage::ProgressUnchecked) {
+            for (input, position) in &mut progress.inputs {
+                let at = TopicPartition::new(input.topic.clone(), input.partition);
+                position.next = self.kafka.offset_as_it_stands(&at).unwrap_or(position.next);
+            }
+        }
+        if let Some(marker) = self.redis.marker(changelog.partition)
+            && self.without(Sabotage::IncarnationIgnored)
+        {
+            progress.incarnation = marker.of.incarnation;
+            progress.key_check = self.shared.expected.state_key(progress.incarnation).check_value();
+        }
+    }
+
+    /// Runs the script, and looks that nobody's build is thrown away by one who had not seen it.
+    fn begin(&mut self, partition: Partition, begin: &Begin) -> Begun {
+        let before = self.redis.marker(partition).map(|marker| marker.of);
+        let asked = begin.expected;
+        let mut begin = *begin;
+        if self.without(Sabotage::BegunBlindly) {
+            begin.expected = before.map(|of| of.generation);
+        }
+        let begun = self.redis.begin(partition, &begin);
+        let is_new = matches!(begun, Begun::Begun(_)) && before != Some(begin.of);
+        assert!(
+            !is_new || before.map(|of| of.generation) == asked,
+            "partition {partition}: a rebuild took the place of one that it had not seen"
+        );
+        begun
+    }
+
+    fn spoil_begin(&self, partition: Partition, begin: &mut Begin) {
+        let seen = self
+            .redis
+            .marker(partition)
+            .filter(|_| self.without(Sabotage::RebuildInPlace));
+        if let Some(marker) = seen.filter(|marker| marker.of.incarnation == begin.of.incarnation) {
+            begin.of = marker.of;
+        }
     }
 
     fn meet(&self, at: &TopicPartition, from: i64, to: i64) -> Met<'_> {

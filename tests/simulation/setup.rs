@@ -1,6 +1,7 @@
 //! What a seed decides before anything runs: sizes, pace and how much goes wrong. And what a process is configured with.
 
 use crate::rng::Rng;
+use crate::sabotage::Sabotage;
 use chatroom_router::app;
 use chatroom_router::config::{self, Environment};
 use chatroom_router::contract::TopicKind;
@@ -16,9 +17,27 @@ use uuid::Uuid;
 /// 2026-01-01.
 pub const BEGINNING_MS: i64 = 1_767_225_600_000;
 
-/// Kinds of trouble from outside.
-pub const TROUBLES: usize = 13;
+/// Kinds of trouble from outside, by name; what each does stands in `faults`.
+pub const TROUBLES: [&str; 16] = [
+    "kill",
+    "freeze",
+    "drain",
+    "double",
+    "cut",
+    "flush",
+    "rollback",
+    "expiry",
+    "compaction",
+    "growth",
+    "days",
+    "age",
+    "dump",
+    "ahead",
+    "reset",
+    "rebalance",
+];
 
+#[derive(Clone)]
 pub struct Setup {
     pub partitions: i32,
     pub inputs: [i32; 4],
@@ -34,6 +53,8 @@ pub struct Setup {
     pub grace_ms: i64,
     /// Between two faults from outside.
     pub trouble_ms: u64,
+    /// No more of them than that.
+    pub faults: u64,
     /// Of a thousand calls, those that go wrong.
     pub flaky: u64,
     /// Of a thousand ends of transactions, those whose outcome is not plain.
@@ -41,33 +62,77 @@ pub struct Setup {
     /// Of ten thousand actions, those before which the process stands still for long.
     pub stumbles: u64,
     /// How often each kind of trouble comes, in proportion: most seeds know only some kinds.
-    pub troubles: [u64; TROUBLES],
+    pub troubles: [u64; TROUBLES.len()],
     pub statics: bool,
     /// The longest that a step of a transaction takes.
     pub step_ms: u64,
+    /// A member that is silent for so long is expelled; transactions are aborted after two fifths of it.
+    pub session_ms: u64,
+    /// The questions of recovery take so many times as long as other messages.
+    pub recovery: u64,
+    /// What blocks in the producer lets the rest of the process go on.
+    pub threaded: bool,
+    /// Orgs have numbers of days, so that there are timers to search for.
+    pub timers: bool,
+    /// Of a hundred records, those that erase a contact.
+    pub erasures: u64,
 }
 
 impl Setup {
     pub fn new(rng: &mut Rng) -> Self {
-        Self {
+        let records = if rng.chance(700) {
+            rng.between(8, 40)
+        } else {
+            rng.between(40, 160)
+        };
+        let mut setup = Self {
             partitions: rng.pick(&[1, 2, 2, 4]),
             inputs: std::array::from_fn(|_| rng.between(1, 4) as i32),
             slots: rng.between(1, 3) as usize,
-            records: rng.between(40, 160) as usize,
-            pace_ms: rng.pick(&[20, 60, 200]),
+            records: records as usize,
+            pace_ms: rng.pick(&[20, 60, 200, 600]),
             max_records: rng.pick(&[2, 5, 20, 100]),
             linger_ms: rng.pick(&[0, 5, 50]),
             overlay_max_bytes: rng.pick(&[2_000, 50_000, 10_000_000]),
             cache_entries: rng.pick(&[0, 100_000]),
             grace_ms: rng.pick(&[500, 5_000]),
             trouble_ms: rng.pick(&[150, 600, 2_000]),
+            faults: u64::MAX,
             flaky: rng.pick(&[0, 5, 20, 60]),
-            ambiguous: rng.pick(&[0, 10, 50, 200]),
+            ambiguous: rng.pick(&[0, 10, 50, 200, 400]),
             stumbles: rng.pick(&[0, 0, 5, 20]),
             troubles: std::array::from_fn(|_| rng.pick(&[0, 0, 1, 2, 6])),
             statics: rng.chance(300),
             step_ms: rng.pick(&[2, 5, 40]),
+            session_ms: rng.pick(&[3_000, 6_000, 30_000]),
+            recovery: rng.pick(&[1, 1, 20]),
+            threaded: rng.chance(300),
+            timers: rng.chance(750),
+            erasures: rng.pick(&[0, 3, 12, 30]),
+        };
+        if setup.threaded {
+            // Long enough for other things to come in between.
+            setup.step_ms *= 8;
         }
+        if setup.is_erasing() { setup.forgetful() } else { setup }
+    }
+
+    /// Contacts come and go all the time.
+    pub fn is_erasing(&self) -> bool {
+        self.erasures > 12
+    }
+
+    /// What was erased is worth most where the index comes back from before it, and nothing else takes the index away.
+    fn forgetful(mut self) -> Self {
+        for (weight, name) in self.troubles.iter_mut().zip(TROUBLES) {
+            match name {
+                "age" => *weight = 6,
+                "flush" | "dump" | "ahead" => *weight = 0,
+                _ => {}
+            }
+        }
+        self.records = self.records.max(40);
+        self
     }
 }
 
@@ -122,23 +187,25 @@ impl Shared {
         app::facts(&self.config, self.expected)(partition, incarnation)
     }
 
-    pub fn protocol(&self, setup: &Setup) -> Config {
+    pub fn protocol(&self, setup: &Setup, off: Option<Sabotage>) -> Config {
+        let unbounded = off == Some(Sabotage::OverlayUnbounded);
         Config {
             commands_topic: self.topic(TopicKind::RouterCommands).clone(),
             changelog_topic: self.topic(TopicKind::RouterChangelog).clone(),
             max_records: setup.max_records,
             max_bytes: 1_000_000,
             linger_ms: setup.linger_ms,
-            overlay_max_bytes: setup.overlay_max_bytes,
+            overlay_max_bytes: if unbounded { usize::MAX } else { setup.overlay_max_bytes },
             cache_entries: setup.cache_entries,
             grace_ms: setup.grace_ms,
-            close_ms: 5_000,
+            close_ms: setup.session_ms / 6,
             burst: Limit {
                 records: 500,
                 percent: 50,
             },
             facts: Box::new(app::facts(&self.config, self.expected)),
             expected: self.expected,
+            rules: Sabotage::rules(off),
         }
     }
 }

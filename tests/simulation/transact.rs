@@ -8,8 +8,11 @@ use crate::sabotage::Sabotage;
 use crate::workload::POISON;
 use crate::world::{Happening, World};
 use chatroom_router::contract::TopicKind;
+use chatroom_router::index::{Batch, Change, Op};
 use chatroom_router::kafka::{NewRecord, TopicPartition};
 use chatroom_router::protocol::{Action, Event, TransactionAnswer, TransactionStep};
+use chatroom_router::state::clocks;
+use chatroom_router::state::keys::RecordKey;
 use std::collections::BTreeMap;
 
 /// What brokers say of a record that they won't take.
@@ -48,7 +51,12 @@ impl Process {
         0
     }
 
-    fn again(&mut self, step: TransactionStep, ms: u64) -> u64 {
+    /// What blocks holds up all of the process, or goes on beside it.
+    fn again(&mut self, step: TransactionStep, ms: u64, world: &World) -> u64 {
+        if world.setup.threaded {
+            self.blocked = Some((world.now + ms, step));
+            return 0;
+        }
         self.actions.push_front(Action::Transaction(step));
         ms
     }
@@ -108,7 +116,7 @@ impl Process {
                     self.producer.touched = true;
                     self.producer.offsets.insert(place, offset);
                 }
-                Err(Refusal::Busy) => return self.again(TransactionStep::Flush, 20),
+                Err(Refusal::Busy) => return self.again(TransactionStep::Flush, 20, world),
                 Err(refusal) => return self.tell(lost(&format!("producing: {refusal:?}"))),
             }
         }
@@ -118,11 +126,46 @@ impl Process {
             ));
         }
         if self.producer.offsets.len() < self.producer.records.len() {
-            return self.again(TransactionStep::Flush, world.rng.between(0, world.setup.step_ms));
+            let ms = world.rng.between(0, world.setup.step_ms);
+            return self.again(TransactionStep::Flush, ms, world);
+        }
+        if world.without(Sabotage::AppliedBeforeCommit) {
+            self.apply_early(world);
         }
         let offsets = self.producer.offsets.clone();
         self.tell(TransactionAnswer::Flushed(offsets));
         world.rng.between(0, world.setup.step_ms)
+    }
+
+    /// Applies what is not committed yet.
+    fn apply_early(&self, world: &mut World) {
+        let changelog = world.shared.topic(TopicKind::RouterChangelog).clone();
+        for task in self.core.tasks() {
+            let partition = task.life.partition;
+            let Some(marker) = world.redis.marker(partition) else {
+                continue;
+            };
+            let ours = self.producer.offsets.iter().filter(|(place, _)| {
+                let record = &self.producer.records[**place];
+                record.topic == changelog && record.partition == Some(partition)
+            });
+            let changes: Vec<Change> = ours
+                .map(|(place, offset)| Change {
+                    offset: *offset,
+                    ops: ops_of(&self.producer.records[*place]),
+                })
+                .collect();
+            let Some(last) = changes.last() else { continue };
+            let batch = Batch {
+                from: marker.offset,
+                to: last.offset + 1,
+                changes,
+                applied_until: None,
+            };
+            if marker.offset <= batch.changes[0].offset {
+                world.redis.apply(partition, &marker.of, &batch);
+            }
+        }
     }
 
     /// Whether a sabotage leaves this record out.
@@ -159,11 +202,11 @@ impl Process {
         }
         let member = match world.without(Sabotage::CommitWithoutMember) {
             true => ("", -1),
-            false => (self.member.id.as_str(), self.member.generation),
+            false => self.member.sender(world.without(Sabotage::MemberKeptFromAssignment)),
         };
         let sent = world.kafka.send_offsets(&asker, member, &offsets, world.now);
         match sent {
-            Err(Refusal::Busy) => return self.again(TransactionStep::SendOffsets(offsets), 20),
+            Err(Refusal::Busy) => return self.again(TransactionStep::SendOffsets(offsets), 20, world),
             Err(Refusal::Fenced | Refusal::Invalid) => return self.tell(lost("sending offsets: fenced")),
             Ok(()) | Err(Refusal::Group) => self.producer.touched = true,
         }
@@ -219,7 +262,8 @@ impl Process {
                 } else {
                     TransactionStep::Abort
                 };
-                return self.again(step, world.rng.between(10, 14_000));
+                let ms = world.rng.between(10, 14_000);
+                return self.again(step, ms, world);
             }
             _ => {}
         }
@@ -252,6 +296,11 @@ impl Process {
 fn late_ms(world: &mut World) -> u64 {
     let most = world.rng.pick(&[30, 100, 300, 3_000, 20_000]);
     world.rng.between(1, most)
+}
+
+fn ops_of(record: &NewRecord) -> Vec<Op> {
+    let key = RecordKey::parse(record.key.as_deref().unwrap_or_default()).expect("a key of ours");
+    clocks::replay(&key, record.value.as_deref()).expect("readable")
 }
 
 fn lost(why: &str) -> TransactionAnswer {

@@ -21,10 +21,14 @@ pub struct Workload {
     pub left: usize,
     pace_ms: u64,
     made: u64,
+    turns: u64,
     phones: usize,
     contacts: u64,
-    /// So many of a hundred are erasures.
     erasures: u64,
+    timers: bool,
+    /// Contacts come and go all the time.
+    erasing: bool,
+    rng: Rng,
     /// Org and id of chatrooms that results have named, and of those that contacts own.
     chatrooms: Vec<(String, String)>,
     owners: Vec<(String, String)>,
@@ -40,18 +44,22 @@ struct Written {
 }
 
 impl Workload {
-    pub fn new(rng: &mut Rng, setup: &Setup) -> Self {
+    pub fn new(mut rng: Rng, setup: &Setup) -> Self {
         Self {
             left: setup.records,
             pace_ms: setup.pace_ms,
             made: 0,
+            turns: 0,
             phones: rng.between(2, 6) as usize,
-            contacts: rng.between(2, 8),
-            erasures: rng.pick(&[0, 3, 3, 12]),
+            contacts: if setup.is_erasing() { 2 } else { rng.between(2, 8) },
+            erasures: setup.erasures,
+            timers: setup.timers,
+            erasing: setup.is_erasing(),
             chatrooms: Vec::new(),
             owners: Vec::new(),
             cursors: BTreeMap::new(),
             earlier: Vec::new(),
+            rng,
         }
     }
 
@@ -65,9 +73,14 @@ impl Workload {
         }
         let org = if rng.chance(20) {
             "nobody"
+        } else if self.erasing {
+            ORGS[0]
         } else {
             ORGS[rng.place(ORGS.len())]
         };
+        if self.erasing && rng.chance(600) {
+            return self.come_or_go(org, rng, now);
+        }
         if rng.below(100) < self.erasures {
             return self.delete(org, rng);
         }
@@ -89,11 +102,25 @@ impl Workload {
         written
     }
 
+    /// A contact, its chatroom, its erasure. Of a chatroom that no request has named that leaves nothing: a tombstone.
+    fn come_or_go(&mut self, org: &str, rng: &mut Rng, now: i64) -> Written {
+        let written = match self.turns % 3 {
+            0 => self.upsert(org, rng, now),
+            1 => self.create(org, rng),
+            _ => self.delete(org, rng),
+        };
+        self.turns += 1;
+        written
+    }
+
     fn phone(&self, rng: &mut Rng) -> String {
         format!("+9198123456{:02}", rng.place(self.phones))
     }
 
     fn crm_id(&self, rng: &mut Rng) -> String {
+        if self.erasing {
+            return format!("L-{}", self.turns / 3 % self.contacts);
+        }
         format!("L-{}", rng.below(self.contacts))
     }
 
@@ -166,7 +193,7 @@ impl Workload {
 
     fn delete(&self, org: &str, rng: &mut Rng) -> Written {
         let (mut org, mut crm_id) = (org.to_owned(), self.crm_id(rng));
-        if !self.owners.is_empty() && rng.chance(800) {
+        if !self.owners.is_empty() && !self.erasing && rng.chance(800) {
             (org, crm_id) = self.owners[rng.place(self.owners.len())].clone();
         }
         let value = json!({"type": "contact.delete", "request_id": self.request(), "org_id": org, "crm_id": crm_id});
@@ -175,13 +202,15 @@ impl Workload {
 
     fn settings(&self, org: &str, rng: &mut Rng) -> Written {
         let phones: Vec<Value> = WABAS.iter().map(|phone| json!({"phone": phone})).collect();
-        let days = |rng: &mut Rng| rng.pick(&[None, Some(1), Some(2), Some(30)]);
+        let timers = self.timers;
+        let days = |rng: &mut Rng| rng.pick(&[None, Some(1), Some(2), Some(30)]).filter(|_| timers);
         let mut value = json!({"org_id": org, "request_id": self.request(), "default_region": "IN", "waba_phones": phones,
             "deactivate_after_days": days(rng), "expire_after_days": days(rng), "inbound_scope": rng.pick(&["PHONE", "PAIR"])});
         if rng.chance(500) {
             value["expired_auto_reply"] = json!({"text": "closed", "max_per_hour": 3});
         }
         if rng.chance(100) {
+            // Not a number of days: refused.
             value["expire_after_days"] = json!(0);
         }
         let mut settings = written(TopicKind::OrgSettings, org.to_owned(), value);
@@ -208,21 +237,18 @@ impl World {
         self.workload.left -= 1;
         self.learn();
         let wall = self.wall().0;
-        let written = self.workload.next(&mut self.rng, wall);
+        let mut rng = self.workload.rng.clone();
+        let written = self.workload.next(&mut rng, wall);
         let topic = self.shared.topic(written.kind).clone();
         let count = self.kafka.counts.get(&topic).copied().unwrap_or(1);
-        let astray = self.rng.chance(150);
+        let astray = rng.chance(150);
         let by_key = i32::from(murmur2_slot(written.key.as_bytes())) % count;
-        let partition = if astray {
-            self.rng.below(count as u64) as i32
-        } else {
-            by_key
-        };
+        let partition = if astray { rng.below(count as u64) as i32 } else { by_key };
         // Most are fresh, some late, a few later than a sweep waits.
-        let late = match self.rng.below(100) {
+        let late = match rng.below(100) {
             0..70 => 0,
-            70..97 => self.rng.below(400),
-            _ => self.rng.below(3 * self.setup.grace_ms as u64),
+            70..97 => rng.below(400),
+            _ => rng.below(3 * self.setup.grace_ms as u64),
         };
         let data = Rc::new(Data {
             key: Some(written.key.into_bytes()),
@@ -231,18 +257,18 @@ impl World {
             timestamp: wall - late as i64,
         });
         let at = TopicPartition::new(topic, partition);
-        let foreign = self
-            .rng
+        let foreign = rng
             .chance(40)
-            .then(|| self.rng.chance(600))
+            .then(|| rng.chance(600))
             .map(|commit| (self.kafka.coordinator.foreign(commit), commit));
         self.kafka.log_mut(&at).append(data, foreign.map(|(no, _)| no));
         self.moved(&at);
         if let Some((no, commit)) = foreign {
-            let ms = self.rng.between(1, 3_000);
+            let ms = rng.between(1, 3_000);
             self.after(ms, Happening::ForeignEnd(at, no, commit));
         }
-        let ms = self.rng.between(0, 2 * self.workload.pace_ms);
+        let ms = rng.between(0, 2 * self.workload.pace_ms);
+        self.workload.rng = rng;
         self.after(ms, Happening::Workload);
     }
 

@@ -5,11 +5,13 @@ use crate::index::Redis;
 use crate::kafka::Kafka;
 use crate::kafka::coordinator::Place;
 use crate::kafka::log::TxnNo;
+use crate::operator::Tear;
 use crate::oracle::Oracle;
 use crate::process::{Pid, Process};
 use crate::rng::Rng;
 use crate::sabotage::{Sabotage, Spoilt};
 use crate::setup::{BEGINNING_MS, Setup, Shared};
+use crate::shrink::Less;
 use crate::workload::Workload;
 use chatroom_router::contract::{TopicKind, settings_table};
 use chatroom_router::domain::time::Instant;
@@ -49,6 +51,8 @@ pub enum Happening {
     Fault,
     Monitor,
     Look,
+    /// Somebody mends a partition that stopped, and starts its process again.
+    Mend(Option<Pid>, Partition),
     Start(usize),
 }
 
@@ -62,6 +66,8 @@ pub struct Station {
 
 pub struct World {
     pub rng: Rng,
+    /// Of trouble from outside, so that less of it leaves the rest as it was.
+    pub luck: Rng,
     pub setup: Setup,
     pub shared: Shared,
     pub now: u64,
@@ -79,8 +85,14 @@ pub struct World {
     pub horizons: Vec<Instant>,
     pub watching: Option<crate::monitor::Watching>,
     pub trace: bool,
+    /// What an operator has to mend.
+    pub torn: BTreeMap<Partition, Tear>,
+    /// The step at which committed offsets were read last, of each life of a task.
+    pub offsets_read: BTreeMap<(Pid, Life), u64>,
+    /// Steps so far.
+    pub steps: u64,
     /// A rule that is switched off.
-    off: Option<Sabotage>,
+    pub off: Option<Sabotage>,
     pub spoilt: Spoilt,
     queue: BinaryHeap<Reverse<(u64, u64)>>,
     happenings: BTreeMap<u64, Happening>,
@@ -89,11 +101,11 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(seed: u64, off: Option<Sabotage>) -> Self {
+    pub fn new(seed: u64, less: &Less, off: Option<Sabotage>) -> Self {
         let mut rng = Rng::new(seed);
-        let setup = Setup::new(&mut rng);
+        let setup = less.of(Setup::new(&mut rng));
         let shared = Shared::of(setup.partitions);
-        let mut kafka = Kafka::new(setup.partitions);
+        let mut kafka = Kafka::new(setup.partitions, setup.session_ms);
         for kind in TopicKind::ALL {
             let input = TopicKind::INPUTS.iter().position(|input| *input == kind);
             let count = match (kind, input) {
@@ -104,7 +116,8 @@ impl World {
             };
             kafka.create(shared.topic(kind), count);
         }
-        let workload = Workload::new(&mut rng, &setup);
+        let workload = Workload::new(rng.fork(), &setup);
+        let luck = rng.fork();
         let slots = (0..setup.slots).map(|_| Station::default()).collect();
         Self {
             oracle: Oracle::new(shared.clone(), setup.grace_ms),
@@ -121,6 +134,9 @@ impl World {
             faults: 0,
             horizons: Vec::new(),
             watching: None,
+            torn: BTreeMap::new(),
+            offsets_read: BTreeMap::new(),
+            steps: 0,
             trace: std::env::var_os("SIM_TRACE").is_some(),
             off,
             spoilt: Spoilt::default(),
@@ -128,6 +144,7 @@ impl World {
             happenings: BTreeMap::new(),
             scheduled: 0,
             tables: BTreeMap::new(),
+            luck,
             rng,
         }
     }
@@ -175,6 +192,7 @@ impl World {
             return false;
         };
         self.now = at;
+        self.steps += 1;
         if let Some(happening) = self.happenings.remove(&number) {
             self.happen(happening);
         }
@@ -203,6 +221,11 @@ impl World {
                 }
             }
             Happening::LateEnd(id, epoch, commit) => {
+                if self.kafka.coordinator.is_awaited(&id, epoch) && self.rng.chance(900) {
+                    // On its way for a little longer: there is nothing for it to decide yet.
+                    let ms = self.rng.between(1, 30);
+                    return self.after(ms, Happening::LateEnd(id, epoch, commit));
+                }
                 if let Ok(Some(_)) = self.kafka.coordinator.end(&id, epoch, commit) {
                     self.oracle.count("late end");
                     self.say(|| format!("a late request ends a transaction of {id}: commit {commit}"));
@@ -218,6 +241,7 @@ impl World {
             Happening::Fault => self.fault(),
             Happening::Monitor => self.monitor(),
             Happening::Look => self.look(),
+            Happening::Mend(pid, partition) => self.mend(pid, partition),
             Happening::Start(slot) => self.start(slot),
         }
     }
@@ -252,7 +276,7 @@ impl World {
     }
 
     fn expire(&mut self) {
-        let before = self.now.saturating_sub(crate::kafka::TRANSACTION_MS);
+        let before = self.now.saturating_sub(self.setup.session_ms * 2 / 5);
         for (id, _) in self.kafka.coordinator.expire(before) {
             self.say(|| format!("the transaction of {id} timed out"));
             self.decided(&id);
@@ -278,6 +302,13 @@ impl World {
         let table = Arc::new(table);
         self.tables.insert(next, table.clone());
         table
+    }
+
+    /// An older table that says it is of now.
+    pub fn older_table(&mut self, next: i64) -> Arc<SettingsTable> {
+        let mut table = SettingsTable::clone(&*self.table((next - 3).max(0)));
+        table.reach(next);
+        Arc::new(table)
     }
 
     pub fn say(&self, what: impl FnOnce() -> String) {

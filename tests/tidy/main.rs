@@ -109,6 +109,13 @@ const BANS: &[Ban] = &[
         why: "a replay must give the same: time is an argument, and ids are made from their cause",
     },
     Ban {
+        what: &[Text("Rules::without")],
+        inside: &["src"],
+        except: &["src/protocol/rules.rs"],
+        part: Everything,
+        why: "nothing that ships switches a rule off; tests/simulation/sabotage.rs does, to see who notices",
+    },
+    Ban {
         what: &[Crate("tracing"), Crate("anyhow")],
         inside: &["src/domain"],
         except: &[],

@@ -120,6 +120,12 @@ impl Coordinator {
         }
     }
 
+    /// Whether that epoch is in force and has no transaction to end.
+    pub fn is_awaited(&self, id: &str, epoch: i32) -> bool {
+        let held = self.ids.get(id).filter(|held| held.epoch == epoch);
+        held.is_some_and(|held| held.current.as_ref().is_none_or(|txn| txn.state != State::Ongoing))
+    }
+
     fn decide(&mut self, id: &str, commit: bool) -> Option<TxnNo> {
         let txn = self.ids.get_mut(id)?.current.as_mut()?;
         txn.state = State::Decided(commit);

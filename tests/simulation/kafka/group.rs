@@ -4,9 +4,6 @@
 use crate::rng::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A member that was not heard of for so long is expelled.
-pub const SESSION_MS: u64 = 30_000;
-
 pub struct Member {
     /// What it said that it owns when it joined.
     owned: BTreeSet<i32>,
@@ -17,6 +14,8 @@ pub struct Member {
 
 pub struct Group {
     partitions: i32,
+    /// A member that was not heard of for so long is expelled.
+    session_ms: u64,
     pub generation: i32,
     preparing: bool,
     members: BTreeMap<String, Member>,
@@ -38,9 +37,10 @@ pub enum Beat {
 }
 
 impl Group {
-    pub fn new(partitions: i32) -> Self {
+    pub fn new(partitions: i32, session_ms: u64) -> Self {
         Self {
             partitions,
+            session_ms,
             generation: 0,
             preparing: false,
             members: BTreeMap::new(),
@@ -117,7 +117,8 @@ impl Group {
 
     /// Expels those that were not heard of.
     pub fn expire(&mut self, now_ms: u64, rng: &mut Rng) {
-        let silent = |member: &Member| member.heard_ms + SESSION_MS < now_ms;
+        let session_ms = self.session_ms;
+        let silent = |member: &Member| member.heard_ms + session_ms < now_ms;
         let gone: Vec<String> = self
             .members
             .iter()

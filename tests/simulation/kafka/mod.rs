@@ -14,9 +14,6 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Of an open transaction, before the coordinator aborts it.
-pub const TRANSACTION_MS: u64 = 12_000;
-
 pub struct Kafka {
     pub logs: BTreeMap<TopicPartition, Log>,
     pub counts: BTreeMap<Arc<str>, i32>,
@@ -33,12 +30,12 @@ pub struct Producer<'a> {
 }
 
 impl Kafka {
-    pub fn new(group_partitions: i32) -> Self {
+    pub fn new(group_partitions: i32, session_ms: u64) -> Self {
         Self {
             logs: BTreeMap::new(),
             counts: BTreeMap::new(),
             coordinator: Coordinator::default(),
-            group: Group::new(group_partitions),
+            group: Group::new(group_partitions, session_ms),
             committed: BTreeMap::new(),
         }
     }
@@ -145,6 +142,11 @@ impl Kafka {
     /// Kafka forgets offsets of topics to which nobody subscribes.
     pub fn forget_offset(&mut self, at: &TopicPartition) {
         self.committed.remove(at);
+    }
+
+    /// Somebody sets it by hand.
+    pub fn set_offset(&mut self, at: &TopicPartition, to: i64) {
+        self.committed.insert(at.clone(), to);
     }
 
     /// Whatever transactions are pending on it.
