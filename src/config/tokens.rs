@@ -98,6 +98,9 @@ fn checked(written: Written) -> Result<Token, String> {
 }
 
 fn org(token: &str, text: &str) -> Result<OrgId, String> {
+    if text == "*" {
+        return Err(format!("orgs = \"*\" for all orgs of {token:?}, not in a list"));
+    }
     OrgId::parse(text).map_err(|fault| format!("\"*\" or the ids of orgs as those of {token:?}: {text:?} {fault}"))
 }
 
@@ -162,6 +165,7 @@ mod tests {
                 "64 hex digits",
             ),
             (format!("[{}]", written("crm", HASH, r#"["a:b"]"#, "[]")), "holds a ':'"),
+            (format!("[{}]", written("crm", HASH, r#"["*"]"#, "[]")), "not in a list"),
             (
                 format!("[{}]", written("crm", HASH, r#""*""#, r#"["admin"]"#)),
                 "unknown variant",

@@ -141,3 +141,79 @@ impl Drop for Stream {
         events.ended.of(self.ended).inc();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::positions::{Place, Positions};
+    use super::super::ring::{Bounds, Event, Filter};
+    use super::*;
+    use crate::domain::ids::OrgId;
+    use tokio::sync::Semaphore;
+
+    const NOW: i64 = 1_800_000_000_000;
+
+    /// A reader of a ring that holds more than is handed out at a time.
+    fn reader(until: &Shutdown) -> (Stream, Arc<Metrics>) {
+        let org = OrgId::parse("acme").unwrap();
+        let bounds = Bounds {
+            bytes: 1_000_000,
+            age_ms: 600_000,
+        };
+        let (ring, metrics) = (Arc::new(Ring::new(bounds)), Arc::new(Metrics::new().unwrap()));
+        ring.begin(&Positions::default());
+        let cursor = ring.begin_at_present(&org, Filter::default());
+        for offset in 0..4 {
+            let event = Event {
+                at: Place { topic: 0, partition: 0 },
+                offset,
+                published: NOW,
+                chatroom: None,
+                agent: None,
+                frame: frame::event("routed", &"x".repeat(20_000)),
+            };
+            ring.push(&org, event, NOW);
+        }
+        let place = || Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let parts = Parts {
+            ring,
+            logs: Logs::default(),
+            cursor,
+            gap: None,
+            until: until.clone(),
+            metrics: metrics.clone(),
+            _places: [place(), place()],
+        };
+        (Stream::new(parts), metrics)
+    }
+
+    async fn text(stream: &mut Stream) -> Option<String> {
+        let bytes = stream.next().await?;
+        Some(String::from_utf8(bytes.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn who_stays_behind_is_told_so_and_cut_off() {
+        let (mut stream, metrics) = reader(&Shutdown::new());
+        text(&mut stream).await.unwrap();
+        let portion = text(&mut stream).await.unwrap();
+        assert!(portion.contains("event: routed"), "in time it goes on");
+        stream.complete = Instant::now().checked_sub(BEHIND + Duration::from_secs(1)).unwrap();
+        let end = text(&mut stream).await.unwrap();
+        assert!(end.contains("event: end") && end.contains("TOO_SLOW"), "{end}");
+        assert_eq!(text(&mut stream).await, None);
+        assert_eq!(metrics.events.readers.get(), 1);
+        drop(stream);
+        assert_eq!(metrics.events.readers.get(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_process_that_ends_says_so_to_its_readers() {
+        let until = Shutdown::new();
+        let (mut stream, _metrics) = reader(&until);
+        text(&mut stream).await.unwrap();
+        until.trigger().fire();
+        let end = text(&mut stream).await.unwrap();
+        assert!(end.contains("event: end") && end.contains("SHUTTING_DOWN"), "{end}");
+        assert_eq!(text(&mut stream).await, None);
+    }
+}
