@@ -43,9 +43,8 @@ use world::{Happening, World};
 const PATIENCE_MS: u64 = 300_000;
 /// Trouble goes on for so long after the last record.
 const TROUBLE_MS: u64 = 10_000;
-/// The seeds that every run begins with, and how many fresh ones follow if nobody asks for another number.
-const KNOWN: u64 = 250;
-const FRESH: u64 = 50;
+/// The seeds that every run begins with. Fresh ones follow only where somebody asks for them, so that what fails was changed.
+const KNOWN: u64 = 300;
 
 type Seen = BTreeMap<&'static str, u64>;
 
@@ -185,5 +184,5 @@ fn what_is_promised_holds_on_any_schedule() {
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
     let first = 1_000_000 * now.as_secs();
-    run_all((1..=KNOWN).chain(first..first + number("SIM_SEEDS").unwrap_or(FRESH)));
+    run_all((1..=KNOWN).chain(first..first + number("SIM_SEEDS").unwrap_or(0)));
 }
