@@ -12,6 +12,9 @@ pub use super::forbidden::FORBIDDEN;
 /// Bytes that a record may need beyond its value: key, headers, envelope, framing.
 pub const RECORD_OVERHEAD_BYTES: usize = 64 * 1024;
 
+/// The client's own default of 3000 made each step of a rebalance so long.
+const HEARTBEAT_MS: u32 = 500;
+
 /// How the members of the group agree on who owns what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum GroupProtocol {
@@ -138,6 +141,11 @@ impl Settings {
                 config.set("group.protocol", "classic");
                 config.set("partition.assignment.strategy", "cooperative-sticky");
                 config.set("session.timeout.ms", self.session_timeout_ms.to_string());
+                // A member hears of a rebalance with its next heartbeat: nobody gets a partition before all have.
+                config.set(
+                    "heartbeat.interval.ms",
+                    (self.session_timeout_ms / 10).min(HEARTBEAT_MS).to_string(),
+                );
             }
             GroupProtocol::Consumer => {
                 config.set("group.protocol", "consumer");
@@ -155,6 +163,13 @@ impl Settings {
     pub(super) fn reader(&self) -> ClientConfig {
         let mut config = self.reading("read_committed");
         config.set("fetch.wait.max.ms", "20");
+        self.overlay(config)
+    }
+
+    /// The same, for who waits for the end of each range: that is told when a fetch comes back empty.
+    pub(super) fn range_reader(&self) -> ClientConfig {
+        let mut config = self.reading("read_committed");
+        config.set("fetch.wait.max.ms", "5");
         self.overlay(config)
     }
 
@@ -279,117 +294,5 @@ impl Settings {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn with(properties: &[(&str, &str)]) -> Settings {
-        let properties = properties
-            .iter()
-            .map(|(name, value)| ((*name).into(), (*value).into()))
-            .collect();
-        Settings {
-            properties,
-            ..Settings::default()
-        }
-    }
-
-    #[test]
-    fn the_defaults_have_no_fault_and_every_client_accepts_them() {
-        let settings = Settings {
-            instance_id: Some("host-0".into()),
-            ..Settings::default()
-        };
-        assert_eq!(settings.faults(), []);
-        for config in [
-            settings.member(),
-            settings.reader(),
-            settings.watermarks(),
-            settings.producer("t"),
-            settings.feed(),
-            settings.outlet(std::time::Duration::from_secs(4)),
-            settings.admin(),
-        ] {
-            assert!(config.create_native_config().is_ok(), "{config:?}");
-        }
-    }
-
-    #[test]
-    fn every_forbidden_property_exists_and_is_a_fault() {
-        for (name, _) in FORBIDDEN {
-            let faults = with(&[(name, "1")]).faults();
-            assert_eq!(faults.len(), 1, "{name}");
-            let unknown = ClientConfig::new()
-                .set(*name, "1")
-                .create_native_config()
-                .err()
-                .map(|error| error.to_string());
-            assert!(
-                !unknown.is_some_and(|text| text.contains("No such configuration property")),
-                "{name}"
-            );
-        }
-    }
-
-    #[test]
-    fn all_faults_are_told_at_once() {
-        let mut settings = with(&[
-            ("isolation.level", "read_uncommitted"),
-            ("no.such.thing", "1"),
-            ("linger.ms", "soon"),
-        ]);
-        settings.transaction_timeout_ms = 40_000;
-        settings.brokers.clear();
-        let keys: Vec<_> = settings.faults().into_iter().map(|fault| fault.key).collect();
-        let wanted = [
-            "kafka.brokers",
-            "kafka.transaction_timeout_ms",
-            "kafka.properties.isolation.level",
-            "kafka.properties.linger.ms",
-            "kafka.properties.no.such.thing",
-        ];
-        assert_eq!(keys, wanted);
-    }
-
-    #[test]
-    fn the_user_wins_under_either_name_but_never_where_it_is_forbidden() {
-        let settings = with(&[
-            ("queue.buffering.max.ms", "50"),
-            ("partitioner", "random"),
-            ("acks", "0"),
-        ]);
-        let config = settings.producer("t");
-        assert_eq!(config.get("linger.ms"), None);
-        assert_eq!(config.get("queue.buffering.max.ms"), Some("50"));
-        assert_eq!(config.get("partitioner"), Some("murmur2_random"));
-        assert_eq!(config.get("acks"), Some("all"));
-    }
-
-    #[test]
-    fn the_consumer_protocol_leaves_the_session_to_the_broker() {
-        let settings = Settings {
-            group_protocol: GroupProtocol::Consumer,
-            ..with(&[("heartbeat.interval.ms", "1000")])
-        };
-        assert_eq!(settings.faults().len(), 1);
-        for name in [
-            "session.timeout.ms",
-            "heartbeat.interval.ms",
-            "partition.assignment.strategy",
-        ] {
-            assert_eq!(settings.member().get(name), None, "{name}");
-        }
-    }
-
-    #[test]
-    fn secrets_are_not_shown() {
-        let security = Security {
-            password: Some("hunter2".to_owned().into()),
-            ..Security::default()
-        };
-        let settings = Settings {
-            security,
-            ..Settings::default()
-        };
-        assert!(!format!("{settings:?} {:?}", settings.member()).contains("hunter2"));
-    }
-}
+#[path = "client_config_tests.rs"]
+mod tests;

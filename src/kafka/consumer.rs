@@ -1,14 +1,18 @@
 //! A member of the group. Records, ends of partitions and rebalances come in the order of one queue; the consumer assigns
 //! nothing, commits nothing and seeks nothing by itself.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 
+pub use super::fault::Fault;
+use super::fault::classify;
 use super::native::{Event, Events, GroupMetadata};
 use super::rebalance::{Pending, Rebalance};
 use super::{Error, Position, Record, Settings, TopicPartition};
@@ -26,40 +30,6 @@ pub enum Polled {
     Fault(Fault),
     /// The time ran out.
     Nothing,
-}
-
-/// What the client says went wrong while nothing was asked of it.
-#[derive(Debug, thiserror::Error)]
-pub enum Fault {
-    /// The position does not exist on the broker (records were deleted, or a log was cut). This partition has stopped.
-    #[error("{at}: offset {offset} is not on the broker: {text}")]
-    OffsetOutOfRange {
-        at: TopicPartition,
-        offset: i64,
-        text: String,
-    },
-    /// One partition can't be read for now (rights, a damaged batch, ...). The client tries again by itself.
-    #[error("{at}: {source}")]
-    Partition {
-        at: TopicPartition,
-        source: super::ClientError,
-    },
-    /// No broker can be reached; the client tries again by itself.
-    #[error("no broker can be reached: {0}")]
-    AllBrokersDown(String),
-    /// The brokers refuse us; nothing passes until the configuration changes.
-    #[error("refused: {source}")]
-    Refused { source: super::ClientError },
-    /// A passing failure that the client deals with by itself.
-    #[error("{source}")]
-    Transient { source: super::ClientError },
-    /// The group takes another for the member of our instance id, be it our own earlier self: this consumer is of no use any
-    /// more. Another one may be opened.
-    #[error("the group has fenced this instance: {source}")]
-    Fenced { source: super::ClientError },
-    /// This consumer is of no use any more, and another would be of none either.
-    #[error("the consumer failed: {source}")]
-    Fatal { source: super::ClientError },
 }
 
 /// Logs what the library has to say. Its rebalances are answered here only while a consumer is dropped.
@@ -91,7 +61,14 @@ pub(super) fn log(level: i32, line: &str) {
 pub struct Consumer {
     events: Events<Quiet>,
     pending: Pending,
+    /// Static membership: the group waits for another of this name.
+    is_static: bool,
+    /// Topics whose leaders the client knows.
+    known: BTreeSet<Arc<str>>,
 }
+
+/// How long an assignment may wait for the leaders of topics that it is the first of.
+const KNOW: Duration = Duration::from_secs(1);
 
 impl Consumer {
     /// A member of the group, subscribed to nothing yet. Connects in the background.
@@ -103,10 +80,13 @@ impl Consumer {
     pub(super) fn from_config(config: &rdkafka::ClientConfig) -> Result<Self, Error> {
         let client = BaseConsumer::from_config_and_context(config, Quiet)
             .map_err(|source| Error::client("opening a consumer", source))?;
+        super::native::reach(client.client(), Duration::ZERO);
         let events = Events::of(client).ok_or(Error::Misuse("a consumer needs a group id"))?;
         Ok(Self {
             events,
             pending: Pending::Nothing,
+            is_static: config.get("group.instance.id").is_some(),
+            known: BTreeSet::new(),
         })
     }
 
@@ -204,6 +184,7 @@ impl Consumer {
     pub fn incremental_assign(&mut self, from: &[(TopicPartition, i64)]) -> Result<(), Error> {
         self.pending.allow_assign()?;
         let list = offsets(from)?;
+        self.know(from);
         self.client()
             .incremental_assign(&list)
             .map_err(|source| Error::client("assigning partitions", source))?;
@@ -230,9 +211,26 @@ impl Consumer {
     /// Reads exactly these, outside any group. For readers, never for a member of a group.
     pub(super) fn assign(&mut self, from: &[(TopicPartition, i64)]) -> Result<(), Error> {
         let list = offsets(from)?;
+        self.know(from);
         self.client()
             .assign(&list)
             .map_err(|source| Error::client("assigning partitions", source))
+    }
+
+    /// Asks for the leaders of topics that the client has not met: by itself it looks for those that it lacks once a second,
+    /// and reads nothing until then. No answer is no fault: that comes about later, as it would have.
+    fn know(&mut self, of: &[(TopicPartition, i64)]) {
+        let until = Instant::now() + KNOW;
+        for (at, _) in of {
+            if self.known.contains(&at.topic) {
+                continue;
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            match self.client().fetch_metadata(Some(&at.topic), left) {
+                Ok(_) => _ = self.known.insert(at.topic.clone()),
+                Err(error) => return tracing::debug!(%error, topic = %at.topic, "kafka_leaders_unknown"),
+            }
+        }
     }
 
     /// Stops fetching these, and drops what was fetched and not yet handed out.
@@ -283,11 +281,15 @@ impl Consumer {
     }
 
     /// Leaves the group and ends, within about `timeout`; what is left then goes on in the background. Whoever calls this
-    /// has closed out all its tasks before.
+    /// has closed out all its tasks before. A static member does not leave: its partitions wait for it to come back.
     pub fn close(mut self, timeout: Duration) {
         let deadline = Instant::now() + timeout;
-        self.client().unsubscribe();
-        while let Ok(list) = self.client().assignment()
+        // The client takes an unsubscription for a wish to leave also of a static member.
+        if !self.is_static {
+            self.client().unsubscribe();
+        }
+        while !self.is_static
+            && let Ok(list) = self.client().assignment()
             && list.count() > 0
             && Instant::now() < deadline
         {
@@ -328,30 +330,6 @@ impl Consumer {
 
     pub(super) fn client(&self) -> &BaseConsumer<Quiet> {
         self.events.consumer()
-    }
-}
-
-/// A code that names its cause goes before the mark that all is over.
-fn classify(code: Code, text: String, fatal: bool, at: Option<Position>) -> Fault {
-    let source = super::ClientError::told(code, text.clone());
-    match (code, at) {
-        (Code::FencedInstanceId, _) => Fault::Fenced { source },
-        _ if fatal => Fault::Fatal { source },
-        (Code::Fatal | Code::Fenced, _) => Fault::Fatal { source },
-        (Code::AutoOffsetReset, Some(at)) => Fault::OffsetOutOfRange {
-            at: at.topic_partition(),
-            offset: at.offset,
-            text,
-        },
-        (_, Some(at)) => Fault::Partition {
-            at: at.topic_partition(),
-            source,
-        },
-        (Code::AllBrokersDown, None) => Fault::AllBrokersDown(text),
-        (Code::Authentication | Code::SaslAuthenticationFailed | Code::SSL, None) => Fault::Refused { source },
-        (Code::GroupAuthorizationFailed | Code::TopicAuthorizationFailed, None) => Fault::Refused { source },
-        (Code::ClusterAuthorizationFailed, None) => Fault::Refused { source },
-        (_, None) => Fault::Transient { source },
     }
 }
 

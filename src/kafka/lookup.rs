@@ -7,7 +7,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::consumer::{Consumer, committed_offsets};
-use super::{Error, Settings, TopicPartition};
+use super::{Error, Settings, TopicPartition, native};
 
 /// A client that only asks. One thread at a time; opens its connections when first asked.
 pub struct Lookup {
@@ -92,12 +92,14 @@ impl Lookup {
     /// Asks any broker for the cluster's id. An error: none answers in time.
     pub fn reach(&mut self, timeout: Duration) -> Result<String, Error> {
         self.settle();
-        rdkafka::consumer::Consumer::client(self.client.client())
-            .fetch_cluster_id(timeout)
-            .ok_or(Error::TimedOut {
-                doing: "reaching the brokers".into(),
-                waited: timeout,
-            })
+        let client = rdkafka::consumer::Consumer::client(self.client.client());
+        let reached = native::reach(client, timeout);
+        // What was answered is known at once.
+        let id = client.fetch_cluster_id(Duration::ZERO).filter(|_| reached);
+        id.ok_or(Error::TimedOut {
+            doing: "reaching the brokers".into(),
+            waited: timeout,
+        })
     }
 
     fn edges(&mut self, of: &[TopicPartition], edge: Offset, timeout: Duration) -> Result<Vec<i64>, Error> {

@@ -23,6 +23,7 @@ pub mod consumer;
 mod delivery;
 pub mod ends;
 pub mod error;
+mod fault;
 mod forbidden;
 pub mod lookup;
 pub mod mock;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
 use rdkafka::bindings as ffi;
-use rdkafka::client::ClientContext;
+use rdkafka::client::{Client, ClientContext};
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::producer::{Producer, ProducerContext};
@@ -31,6 +31,21 @@ pub(super) fn murmur2_partition(key: &[u8], partitions: i32) -> i32 {
             ptr::null_mut(),
         )
     }
+}
+
+/// Asks any broker for the brokers, and waits for the answer; false: none came. Asked without any time, the client connects
+/// all the same: by itself it does so only after a second, and until then it finds neither coordinator nor leader.
+pub(super) fn reach<C: ClientContext>(client: &Client<C>, timeout: Duration) -> bool {
+    let mut found = ptr::null();
+    // SAFETY: the pointer is that of a live client; without a topic the call (rdkafka_metadata.c) asks for what the client
+    // knows, and fills in `found` if it returns no error.
+    let code = unsafe { ffi::rd_kafka_metadata(client.native_ptr(), 0, ptr::null_mut(), &mut found, millis(timeout)) };
+    let reached = code == ffi::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
+    if reached {
+        // SAFETY: filled in by the call, and destroyed once, here.
+        unsafe { ffi::rd_kafka_metadata_destroy(found) };
+    }
+    reached
 }
 
 /// Waits until every produced record is settled, without lingering. False: the time ran out first.

@@ -33,7 +33,7 @@ struct Range {
 impl RangeReader {
     pub fn open(settings: &Settings) -> Result<Self, Error> {
         Ok(Self {
-            consumer: Consumer::from_config(&settings.reader())?,
+            consumer: Consumer::from_config(&settings.range_reader())?,
             range: None,
         })
     }
@@ -74,7 +74,12 @@ impl RangeReader {
         if range.position > began {
             range.moved = Instant::now();
         }
-        range.progress(found.len() > before)
+        let progress = range.progress(found.len() > before)?;
+        if progress.done && began < range.to {
+            // Else the client would go on reading what nobody takes.
+            self.consumer.assign(&[])?;
+        }
+        Ok(progress)
     }
 
     /// Where the range stands, without reading on.

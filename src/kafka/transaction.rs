@@ -18,8 +18,12 @@ pub use super::txn_error::TxnError;
 
 type Native = ThreadedProducer<Reports>;
 
-/// How long to wait for one step of `open` before looking whether to go on.
-const STEP: Duration = Duration::from_secs(2);
+/// How long to wait for one step of `open` before looking whether to go on. Where the coordinator is still busy with the
+/// transaction of an earlier one of the same id, the library by itself asks again only after 500 ms, but at once when called.
+const STEP: Duration = Duration::from_millis(100);
+
+/// How long the first record for a topic may wait for the topic's leaders.
+const KNOW: Duration = Duration::from_secs(1);
 
 /// A control request that took longer may still be on its way: a late one could decide a later transaction (KAFKA-17754).
 const SLOW: Duration = Duration::from_secs(3);
@@ -31,6 +35,23 @@ struct Inner {
     /// The length of a transaction.
     length: Duration,
     suspect: bool,
+    /// Topics whose leaders the client knows.
+    known: Vec<Arc<str>>,
+}
+
+impl Inner {
+    /// Asks for the leaders of a topic that nothing was sent to yet: by itself the library looks for those that it lacks once
+    /// a second, and a transaction would wait for that.
+    fn know(&mut self, topic: &Arc<str>) {
+        let is_it = |known: &Arc<str>| Arc::ptr_eq(known, topic) || *known == *topic;
+        if self.known.iter().any(is_it) {
+            return;
+        }
+        match self.native.client().fetch_metadata(Some(topic), KNOW) {
+            Ok(_) => self.known.push(topic.clone()),
+            Err(error) => tracing::debug!(%error, %topic, "kafka_leaders_unknown"),
+        }
+    }
 }
 
 /// A transactional producer with no transaction open.
@@ -68,6 +89,8 @@ impl Transactions {
         let config = settings.producer(transactional_id);
         let native = Native::from_config_and_context(&config, Reports(deliveries.clone()))
             .map_err(|source| TxnError::of("opening a producer", source))?;
+        // Called before a broker has answered, the library looks for the coordinator only after 500 ms.
+        while !native::reach(native.client(), STEP) && Instant::now() < until && !cancelled() {}
         loop {
             let left = until.saturating_duration_since(Instant::now());
             match native.init_transactions(left.min(STEP)) {
@@ -89,6 +112,7 @@ impl Transactions {
             id,
             length,
             suspect: false,
+            known: Vec::new(),
         })))
     }
 
@@ -118,6 +142,7 @@ impl Transaction {
     /// Waits while the client's queue is full, up to the transaction's own length.
     pub fn send(&mut self, tag: usize, record: &NewRecord) -> Result<(), TxnError> {
         let until = Instant::now() + self.0.length;
+        self.0.know(&record.topic);
         let mut base: BaseRecord<'_, [u8], [u8], usize> = BaseRecord::with_opaque_to(&record.topic, tag);
         base.partition = record.partition;
         base.key = record.key.as_deref();

@@ -3,6 +3,7 @@
 
 mod mock;
 mod positions;
+mod prompt;
 mod rebalances;
 mod restoring;
 mod support;

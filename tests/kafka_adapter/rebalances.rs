@@ -304,3 +304,50 @@ fn a_static_member_that_comes_back_keeps_its_generation() {
     assert!(started.elapsed() < Duration::from_secs(10));
     assert_eq!(second.group_generation().unwrap().0, generation);
 }
+
+#[test]
+fn a_static_member_that_ends_leaves_its_partitions_where_they_are() {
+    let settings = settings();
+    let topic = Topic::new(&settings, 4, &[]);
+    let named = |name: &str| Settings {
+        instance_id: Some(format!("{}-{name}", settings.group_id)),
+        ..settings.clone()
+    };
+    let mut stays = member(&named("stays"), &topic.name);
+    let mut goes = Consumer::open(&named("goes")).unwrap();
+    goes.subscribe(&topic.name).unwrap();
+    let mut theirs = Vec::new();
+    until("the partitions to be shared out", || {
+        served(&mut stays);
+        theirs.extend(served(&mut goes));
+        !theirs.is_empty()
+    });
+    let generation = |consumer: &Consumer| consumer.group_generation().unwrap().0;
+    let before = generation(&stays);
+    goes.close(LONG);
+    let mut back = Consumer::open(&named("goes")).unwrap();
+    back.subscribe(&topic.name).unwrap();
+    let mut again = Vec::new();
+    until("it to be back", || {
+        assert_eq!(served(&mut stays), [], "partitions moved");
+        again.extend(served(&mut back));
+        !again.is_empty()
+    });
+    assert_eq!((again, generation(&back)), (theirs, before));
+}
+
+/// Takes and gives what the group says, and gives back what came.
+fn served(consumer: &mut Consumer) -> Vec<TopicPartition> {
+    match consumer.poll(Duration::from_millis(20)) {
+        Polled::Rebalance(Rebalance::Assigned(came)) => {
+            let from: Vec<_> = came.iter().map(|at| (at.clone(), 0)).collect();
+            consumer.incremental_assign(&from).unwrap();
+            came
+        }
+        Polled::Rebalance(Rebalance::Revoked(gone) | Rebalance::Lost(gone)) => {
+            consumer.incremental_unassign(&gone).unwrap();
+            Vec::new()
+        }
+        _ => Vec::new(),
+    }
+}
