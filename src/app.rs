@@ -1,6 +1,7 @@
 //! The composition root: builds the adapters, starts the threads, waits for the end. The only place that knows all parts.
 
 mod care;
+mod checks;
 
 use crate::admin::{self, Admin};
 use crate::api::{self, Api, serve::Listener};
@@ -13,10 +14,8 @@ use crate::index::Index;
 use crate::instance::Instance;
 use crate::judging::Facts;
 use crate::kafka::client_config::RECORD_OVERHEAD_BYTES;
-use crate::kafka::lookup::Lookup;
-use crate::kafka::topics::{self, Severity};
 use crate::kafka::{self, murmur2_slot};
-use crate::monitor::{self, Counts, Monitor};
+use crate::monitor::Monitor;
 use crate::protocol::Event;
 use crate::protocol::core::Config as Protocol;
 use crate::protocol::rules::Rules;
@@ -34,12 +33,11 @@ use crate::worker::{Mailboxes, Parts, Worker, mailbox};
 use secrecy::ExposeSecret;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::mpsc::Sender;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::Handle;
 
-/// Between two tries to reach what a start needs.
-const AGAIN: Duration = Duration::from_secs(1);
 const CALL: Duration = Duration::from_secs(5);
 /// Framing of a record beyond its key, value and headers.
 const FRAMING: usize = 1_024;
@@ -153,6 +151,8 @@ impl App {
             ))
         };
         let watches: Vec<Arc<Watch>> = (0..config.workers).map(watch).collect();
+        // Made before the checks: their clients find the brokers meanwhile. None joins the group before it runs.
+        let workers = self.workers(&instance, runtime, &watches)?;
         let Some((lookup, counts)) = self.prepare(runtime, &watches)? else {
             return Ok(());
         };
@@ -161,38 +161,21 @@ impl App {
             runtime.block_on(self.shutdown.wished());
             return Ok(());
         }
-        let mut mailboxes = Vec::new();
-        let mut workers = Vec::new();
-        for (number, watch) in watches.into_iter().enumerate() {
-            let mailbox = mailbox();
-            mailboxes.push(mailbox.0.clone());
-            self.mailboxes.add(mailbox.0.clone());
-            _ = mailbox.0.send(Event::InputCounts(counts.clone()));
-            let name = format!("{}-{number}", instance.id());
-            let parts = Parts {
-                kafka: self.member(&name),
-                transactional_id: format!("{}-{name}", config.kafka.group_id),
-                commands_topic: config.topics.name(TopicKind::RouterCommands).clone(),
-                index: self.backend.index.handle(),
-                runtime: runtime.clone(),
-                settings: self.settings.clone(),
-                watch,
-                shutdown: self.shutdown.clone(),
-                drain: config.shutdown.drain,
-                mailbox,
-            };
-            workers.push(start(
-                number,
-                Worker::new(protocol(&config)?, parts)?,
-                self.shutdown.trigger(),
-            )?);
+        self.settings.open();
+        let mailboxes: Vec<_> = workers.iter().map(|(_, mailbox)| mailbox.clone()).collect();
+        let mut running = Vec::new();
+        for (number, (worker, mailbox)) in workers.into_iter().enumerate() {
+            self.mailboxes.add(mailbox.clone());
+            _ = mailbox.send(Event::InputCounts(counts.clone()));
+            running.push(start(number, worker, self.shutdown.trigger())?);
         }
-        tracing::info!(workers = workers.len(), instance = instance.id(), "router_started");
+        tracing::info!(workers = running.len(), instance = instance.id(), "router_started");
         self.watch_index(runtime, &mailboxes);
         self.scrub(runtime, &mailboxes)?;
         let monitor = Monitor {
             kafka: self.backend.kafka.clone(),
             config: config.clone(),
+            runtime: runtime.clone(),
             metrics: self.metrics.clone(),
             mailboxes,
             shutdown: self.shutdown.clone(),
@@ -204,7 +187,35 @@ impl App {
                 .transpose()?,
         };
         monitor.run(lookup, counts);
-        ended(workers)
+        ended(running)
+    }
+
+    fn workers(
+        &self,
+        instance: &Instance,
+        runtime: &Handle,
+        watches: &[Arc<Watch>],
+    ) -> Result<Vec<(Worker, Sender<Event>)>, Failure> {
+        let config = &self.config;
+        let worker = |(number, watch): (usize, &Arc<Watch>)| {
+            let mailbox = mailbox();
+            let address = mailbox.0.clone();
+            let name = format!("{}-{number}", instance.id());
+            let parts = Parts {
+                kafka: self.member(&name),
+                transactional_id: format!("{}-{name}", config.kafka.group_id),
+                commands_topic: config.topics.name(TopicKind::RouterCommands).clone(),
+                index: self.backend.index.handle(),
+                runtime: runtime.clone(),
+                settings: self.settings.clone(),
+                watch: watch.clone(),
+                shutdown: self.shutdown.clone(),
+                drain: config.shutdown.drain,
+                mailbox,
+            };
+            Ok((Worker::new(protocol(config)?, parts)?, address))
+        };
+        watches.iter().enumerate().map(worker).collect()
     }
 
     fn member(&self, name: &str) -> kafka::Settings {
@@ -212,74 +223,6 @@ impl App {
         kafka::Settings {
             instance_id,
             ..self.backend.kafka.clone()
-        }
-    }
-
-    /// Waits until Kafka and the index answer and are fit for the promise. None: the end was wished for meanwhile.
-    fn prepare(&self, runtime: &Handle, watches: &[Arc<Watch>]) -> Result<Option<(Lookup, Counts)>, Failure> {
-        let mut lookup = Lookup::open(&self.backend.kafka)?;
-        while !self.shutdown.is_wished() {
-            watches.iter().for_each(|watch| watch.turned(0));
-            match self.look(&mut lookup) {
-                Ok(counts) => {
-                    watches.iter().for_each(|watch| watch.kafka_answers());
-                    if self.index_is_fit(runtime, watches)? {
-                        return Ok(Some((lookup, counts)));
-                    }
-                }
-                Err(failure) if failure.exit == Exit::Unreachable => {
-                    watches
-                        .iter()
-                        .for_each(|watch| watch.kafka_unavailable(&failure.sentence));
-                }
-                Err(failure) => return Err(failure),
-            }
-            std::thread::sleep(AGAIN);
-        }
-        Ok(None)
-    }
-
-    fn look(&self, lookup: &mut Lookup) -> Result<Counts, Failure> {
-        lookup
-            .reach(CALL)
-            .map_err(|error| Failure::new(Exit::Unreachable, error.to_string()))?;
-        if self.backend.has_settings {
-            self.check_topics()?;
-        }
-        Ok(monitor::counts(lookup, &self.config)?)
-    }
-
-    /// Refuses to run on topics whose settings can't keep the promise.
-    fn check_topics(&self) -> Result<(), Failure> {
-        let mut admin = kafka::admin::Admin::open(&self.backend.kafka)?;
-        let names = self.config.topic_names();
-        let existing = admin.describe(&names.all(), CALL)?;
-        let differences = topics::plan(&names, &self.config.topic_sizing(), &existing);
-        let refused: Vec<String> = differences
-            .iter()
-            .filter(|difference| !matches!(difference.severity, Severity::Note { .. }))
-            .map(ToString::to_string)
-            .collect();
-        if refused.is_empty() {
-            return Ok(());
-        }
-        let all = refused.join("; ");
-        Err(Failure::new(
-            Exit::BadConfig,
-            format!("the topics can't be run on: {all}; see `chatroom-router topics plan`"),
-        ))
-    }
-
-    fn index_is_fit(&self, runtime: &Handle, watches: &[Arc<Watch>]) -> Result<bool, Failure> {
-        match runtime.block_on(self.backend.index.check()) {
-            Ok(()) => Ok(true),
-            Err(fault) if fault.is_passing() => {
-                watches
-                    .iter()
-                    .for_each(|watch| watch.index_unavailable(&fault.to_string()));
-                Ok(false)
-            }
-            Err(fault) => Err(Failure::new(Exit::BadConfig, fault.to_string())),
         }
     }
 }

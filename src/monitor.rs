@@ -14,6 +14,7 @@ use crate::telemetry::settled::Settled;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
 
 const CALL: Duration = Duration::from_secs(5);
 const PACE: Duration = Duration::from_millis(500);
@@ -22,6 +23,7 @@ const PURGE: Duration = Duration::from_secs(60);
 pub struct Monitor {
     pub kafka: Settings,
     pub config: Arc<Config>,
+    pub runtime: Handle,
     pub metrics: Arc<Metrics>,
     pub mailboxes: Vec<Sender<Event>>,
     pub shutdown: Shutdown,
@@ -61,7 +63,7 @@ impl Monitor {
         let mut purged = Instant::now();
         let mut watching: Option<(Wall, Watching)> = None;
         while !self.shutdown.is_wished() {
-            std::thread::sleep(PACE);
+            self.rest();
             if looked.elapsed() >= self.config.topics.refresh {
                 looked = Instant::now();
                 self.look_at_counts(&mut lookup, &mut counts);
@@ -80,6 +82,15 @@ impl Monitor {
                 }
             };
         }
+    }
+
+    /// Until the next look, or until the end is wished for.
+    fn rest(&self) {
+        let wished = self.shutdown.wished();
+        // Only a timer, and whichever is first: the loop asks which.
+        _ = self
+            .runtime
+            .block_on(async { tokio::time::timeout(PACE, wished).await });
     }
 
     /// Records that were passed on, judged and committed are of no more use, and may be about persons.

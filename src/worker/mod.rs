@@ -2,17 +2,21 @@
 //! It decides nothing: what to do stands in `protocol`, and this file is the loop.
 
 mod indexing;
+mod opening;
 mod perform;
 pub mod recovery;
+mod renewal;
 pub mod settings;
 
 use crate::failure::{Exit, Failure};
 use crate::index::Index;
-use crate::kafka::{Consumer, Fault, Polled, Rebalance, Settings as KafkaSettings, Transaction, Transactions};
+use crate::kafka::{Consumer, Fault, Polled, Rebalance, Settings as KafkaSettings};
 use crate::protocol::core::Config;
 use crate::protocol::{Core, Event, Now};
 use crate::shutdown::{Deadline, Shutdown};
 use crate::telemetry::watch::Watch;
+use opening::Producer;
+use renewal::Renewal;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -22,8 +26,6 @@ use uuid::Uuid;
 const IDLE_POLL: Duration = Duration::from_millis(25);
 /// The longest wait for an answer while a batch or a recovery needs one.
 const ANSWER_WAIT: Duration = Duration::from_millis(2);
-/// A fenced consumer is replaced after so long, so that two processes under one id take turns slowly, and loudly.
-const RENEW_AFTER: Duration = Duration::from_secs(2);
 const CLOSE: Duration = Duration::from_secs(1);
 /// Records taken from the client at once.
 const DRAIN: usize = 1_000;
@@ -44,20 +46,12 @@ pub struct Parts {
     pub mailbox: (Sender<Event>, Receiver<Event>),
 }
 
-enum Producer {
-    /// None is open: the first one was not opened yet, or the last was lost.
-    Absent,
-    Idle(Transactions),
-    Open(Transaction),
-}
-
 pub struct Worker {
     core: Core,
     consumer: Consumer,
     producer: Producer,
-    replace_at: Option<Instant>,
-    /// The consumer was fenced: nothing is asked of it any more, and from then on another may be opened.
-    renew_at: Option<Instant>,
+    /// Wanted once the consumer was fenced: nothing is asked of it any more.
+    renewal: Renewal,
     parts: Parts,
     recovery: recovery::Recovery,
     started: Instant,
@@ -66,7 +60,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Opens the consumer; the producer is opened by the loop, which tries until it can.
+    /// Opens the consumer, which joins the group once this runs; the producer is opened by the loop, which tries until it can.
     pub fn new(config: Config, parts: Parts) -> Result<Self, crate::kafka::Error> {
         let consumer = Consumer::open(&parts.kafka)?;
         let recovery = recovery::Recovery::start(
@@ -80,9 +74,8 @@ impl Worker {
         Ok(Self {
             core,
             consumer,
-            producer: Producer::Absent,
-            replace_at: Some(started),
-            renew_at: None,
+            producer: Producer::absent(),
+            renewal: Renewal::default(),
             parts,
             recovery,
             started,
@@ -93,17 +86,14 @@ impl Worker {
 
     /// Runs until all is drained after a stop, or until nothing can work any more: the sentence says why.
     pub fn run(mut self) -> Result<(), Failure> {
-        while !matches!(self.producer, Producer::Idle(_)) && !self.parts.shutdown.is_wished() && self.failed.is_none() {
-            self.open_producer();
-            self.take_mail(Duration::ZERO);
-            self.parts.watch.turned(self.core.overlay_bytes());
-        }
-        if self.failed.is_none() && !self.parts.shutdown.is_wished() {
+        if !self.parts.shutdown.is_wished() {
             self.consumer.subscribe(&self.parts.commands_topic)?;
         }
         let deadline = self.turn();
         self.consumer.close(deadline.left().max(Duration::from_secs(1)));
         self.parts.watch.ended();
+        // Nothing of it is under way, and nobody waits for the end of its threads.
+        std::thread::spawn(move || drop(self.producer));
         self.failed.map_or(Ok(()), Err)
     }
 
@@ -118,11 +108,9 @@ impl Worker {
             if let Some(deadline) = draining.filter(|deadline| self.core.is_drained() || deadline.has_passed()) {
                 return deadline;
             }
-            if self.replace_at.is_some() {
-                self.open_producer();
-            }
+            self.open_producer();
             let waiting = self.core.is_waiting() || self.core.is_recovering();
-            if self.renew_at.is_some() {
+            if self.renewal.is_wanted() {
                 self.take_mail(IDLE_POLL);
                 self.renew_consumer();
             } else {
@@ -182,8 +170,8 @@ impl Worker {
         self.parts.watch.kafka_fault(&fault);
         match fault {
             Fault::OffsetOutOfRange { at, .. } => self.handle(Event::OutOfRange(at)),
-            Fault::Fenced { .. } if self.renew_at.is_none() => {
-                self.renew_at = Some(Instant::now() + RENEW_AFTER);
+            Fault::Fenced { .. } if !self.renewal.is_wanted() => {
+                self.renewal.fenced(Instant::now());
                 let lost = self.core.tasks().map(|task| task.inputs[0].clone()).collect();
                 self.handle(Event::Rebalance(Rebalance::Lost(lost)));
             }
@@ -194,7 +182,7 @@ impl Worker {
 
     /// Joins the group anew, once all that the fenced consumer had is forgotten.
     fn renew_consumer(&mut self) {
-        let is_due = self.renew_at.is_some_and(|at| at <= Instant::now());
+        let is_due = self.renewal.is_due(Instant::now());
         if !is_due || self.core.tasks().next().is_some() || self.core.is_waiting() {
             return;
         }
@@ -204,8 +192,10 @@ impl Worker {
         });
         match renewed {
             Ok(consumer) => {
-                std::mem::replace(&mut self.consumer, consumer).close(CLOSE);
-                self.renew_at = None;
+                self.renewal.done();
+                // It knows of no assignment's end any more, and nobody waits for its own.
+                let fenced = std::mem::replace(&mut self.consumer, consumer);
+                std::thread::spawn(move || fenced.close(CLOSE));
             }
             Err(error) => self.failed = Some(error.into()),
         }

@@ -1,10 +1,11 @@
 //! What the worker does for each action of the protocol. Calls of Kafka block here, on the worker's thread; the index is
 //! asked here too, but applied in the background.
 
-use super::{Producer, Worker};
+use super::Worker;
+use super::opening::Producer;
 use crate::failure::{Exit, Failure};
 use crate::kafka::transaction::Blame;
-use crate::kafka::{Ending, Kind, NewRecord, TopicPartition, Transactions, TxnError};
+use crate::kafka::{Ending, Kind, NewRecord, TopicPartition, TxnError};
 use crate::protocol::{Action, Event, TransactionAnswer, TransactionStep};
 use crate::telemetry::watch;
 use std::collections::BTreeMap;
@@ -13,16 +14,13 @@ use std::time::{Duration, Instant};
 /// A call to a broker that should take milliseconds.
 const CALL: Duration = Duration::from_secs(5);
 const FLUSH: Duration = Duration::from_secs(30);
-/// How long one try to open a producer blocks the worker, and the pause after a failed one.
-const OPEN: Duration = Duration::from_secs(3);
-const OPEN_AGAIN: Duration = Duration::from_millis(500);
 
 impl Worker {
     /// Performs one action. What is answered at once is given back; the rest comes to the mailbox.
     pub(super) fn perform(&mut self, action: Action) -> Option<Event> {
         match action {
             // Nobody waits for an answer of a consumer that is fenced, nor does it hold anything.
-            Action::Assign(_) | Action::Unassign(_) if self.renew_at.is_some() => None,
+            Action::Assign(_) | Action::Unassign(_) if self.renewal.is_wanted() => None,
             Action::Assign(from) => self
                 .consumer
                 .incremental_assign(&from)
@@ -108,8 +106,7 @@ impl Worker {
             TransactionStep::Commit => Some(self.end(Ends::Commit)),
             TransactionStep::Abort => Some(self.end(Ends::Abort)),
             TransactionStep::ReplaceProducer => {
-                self.producer = Producer::Absent;
-                self.replace_at = Some(Instant::now());
+                self.producer = std::mem::replace(&mut self.producer, Producer::absent()).replaced();
                 None
             }
         };
@@ -117,32 +114,12 @@ impl Worker {
         answer
     }
 
-    /// Tries to open a producer; the protocol hears of it when there is one.
-    pub(super) fn open_producer(&mut self) {
-        if self.replace_at.is_some_and(|at| at > Instant::now()) {
-            return std::thread::sleep(Duration::from_millis(1));
-        }
-        let shutdown = self.parts.shutdown.clone();
-        match Transactions::open(&self.parts.kafka, &self.parts.transactional_id, OPEN, &|| {
-            shutdown.is_wished()
-        }) {
-            Ok(transactions) => {
-                self.producer = Producer::Idle(transactions);
-                self.replace_at = None;
-                self.handle(Event::Transaction(TransactionAnswer::Replaced));
-            }
-            Err(error) if error.kind() == Kind::Fatal => {
-                self.failed = Some(Failure::new(Exit::Unreachable, error.to_string()))
-            }
-            Err(error) => {
-                self.parts.watch.kafka_unavailable(&error.to_string());
-                self.replace_at = Some(Instant::now() + OPEN_AGAIN);
-            }
-        }
-    }
-
     fn begin(&mut self) -> TransactionAnswer {
-        match std::mem::replace(&mut self.producer, Producer::Absent) {
+        match std::mem::replace(&mut self.producer, Producer::absent()) {
+            opening @ (Producer::Opening(_) | Producer::Absent(_)) => {
+                self.producer = opening;
+                TransactionAnswer::NotBegun
+            }
             // A slow control request of its last transaction may still be on its way (KAFKA-17754).
             Producer::Idle(transactions) if transactions.is_suspect() => TransactionAnswer::NotBegun,
             Producer::Idle(transactions) => match transactions.begin() {
@@ -152,7 +129,7 @@ impl Worker {
                 }
                 Err(error) => TransactionAnswer::ProducerLost(error.to_string()),
             },
-            Producer::Absent | Producer::Open(_) => TransactionAnswer::ProducerLost("no producer is idle".to_owned()),
+            Producer::Open(_) => TransactionAnswer::ProducerLost("no producer is idle".to_owned()),
         }
     }
 
@@ -195,7 +172,7 @@ impl Worker {
 
     fn end(&mut self, ends: Ends) -> TransactionAnswer {
         loop {
-            let Producer::Open(transaction) = std::mem::replace(&mut self.producer, Producer::Absent) else {
+            let Producer::Open(transaction) = std::mem::replace(&mut self.producer, Producer::absent()) else {
                 return gone();
             };
             let ending = match ends {

@@ -53,6 +53,12 @@ impl Settings {
         Ok(Self { questions, latest })
     }
 
+    /// Opens the table and reads it, so that the first who asks waits for no client to find its broker.
+    pub fn open(&self) {
+        let (nobody, _) = channel();
+        self.sync(0, nobody);
+    }
+
     /// The answer, `Event::Settings` of that number, goes to that mailbox.
     pub fn sync(&self, number: u64, mail: Sender<Event>) {
         if let Err(unsent) = self.questions.send((number, mail)) {
