@@ -16,14 +16,21 @@ install() {
     has apt-get || die "Missing: install what your system calls $* and run this again."
     [ "$(id -u)" = 0 ] || die "Missing: type 'sudo apt-get install $*' and run this again."
     say "Installing $*"
-    local log
+    local log lock
     log=$(mktemp)
-    if ! { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"; } >"$log" 2>&1; then
+    # One at a time of those that run side by side: apt itself turns a second one away.
+    exec {lock}>"${TMPDIR:-/tmp}/chatroom-router-install.lock"
+    flock "$lock"
+    # The lists are asked for again only where they are missing or too old: that takes as long as a small package.
+    if ! apt_install "$@" >"$log" 2>&1 && ! { apt-get update && apt_install "$@"; } >>"$log" 2>&1; then
         tail -n 20 "$log" >&2
         die "Could not install $*: see $log, install them by hand and run this again."
     fi
     rm -f "$log"
+    exec {lock}>&-
 }
+
+apt_install() { DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"; }
 
 # need COMMAND PACKAGE...: installs the packages where the command is missing.
 need() {

@@ -81,13 +81,17 @@ start_kafka_process() {
 # prepare_kafka DIR PORT CONTROLLER_PORT [PORT:ADVERTISED]...: all but the start. What it stored before stays.
 prepare_kafka() {
     local dir=$1 settings=$1/kafka/server.properties
-    need_java
-    fetch_kafka_jars "$dir"
+    need_kafka
     mkdir -p "$dir/kafka"
     kafka_settings 127.0.0.1 "$2" "$3" "$dir/kafka/data" "${@:4}" >"$settings"
     [ -f "$dir/kafka/data/meta.properties" ] && return
     kafka_java kafka.tools.StorageTool format --cluster-id chatroom-router-tests0 --config "$settings" >"$dir/kafka.log" 2>&1 \
         || fail_to_start "$dir" kafka "could not format its storage"
+}
+
+need_kafka() {
+    need_java
+    fetch_kafka_jars
 }
 
 need_java() {
@@ -103,14 +107,14 @@ kafka_java_flags=(-cp "$kafka_jars/*" -Djava.awt.headless=true -Dorg.slf4j.simpl
 # kafka_java CLASS ARGUMENTS...: one of Kafka's own tools; a short life is not worth the compiler's second stage.
 kafka_java() { java -XX:TieredStopAtLevel=1 "${kafka_java_flags[@]}" "$@"; }
 
-# fetch_kafka_jars DIR: once per machine and version. Made aside and moved, so that a run that was cut off leaves
+# Once per machine and version. Made aside and moved, so that a run that was cut off leaves
 # nothing half done.
 fetch_kafka_jars() {
     [ -d "$kafka_jars" ] && return
     need mvn maven
     say "Fetching Kafka $kafka_version (about 45 MB, once)"
     mkdir -p "${kafka_jars%/*}"
-    local aside log=$1/kafka.log
+    local aside log=$kafka_jars.log
     aside=$(mktemp -d "$kafka_jars.XXXXXX")
     mvn --batch-mode --file "$services/pom.xml" dependency:copy-dependencies -DincludeScope=runtime "-DoutputDirectory=$aside" >"$log" 2>&1 \
         || { rm -rf "$aside"; die "Could not fetch Kafka's jars: see $log, or set KAFKA_BROKERS to a Kafka of your own."; }

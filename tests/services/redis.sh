@@ -19,13 +19,15 @@ start_redis() {
     # Nothing is saved, and nothing is ever evicted: an index that forgets on its own is a fault.
     local settings=(--save '' --appendonly no --maxmemory-policy noeviction)
     if ! { engine=$(engine) && start_container "$dir" redis "$engine" --publish "127.0.0.1:$port:6379" "$redis_image" "${settings[@]}"; }; then
-        need redis-server redis-server
+        need_redis
         mkdir -p "$dir/redis"
         # Keeping the command line as it is (set-proc-title) is what lets us know our process again.
         start_process "$dir" redis redis-server --bind 127.0.0.1 --port "$port" --dir "$dir/redis" --set-proc-title no "${settings[@]}"
     fi
     wait_until_ready "$dir" redis 30 redis_answers "$port"
 }
+
+need_redis() { need redis-server redis-server; }
 
 redis_answers() {
     local answer
