@@ -37,7 +37,11 @@ check: prerequisites ## Format, lints, house rules, schemas, scripts, deploy fil
 	.ci/lint
 
 .PHONY: test
+# They wait for Kafka more than they compute, so more of them run at once than there are cores.
+test: export RUST_TEST_THREADS ?= 6
 test: prerequisites ## All tests, with a real Kafka and a real Redis of their own
+	@# What the services need is fetched while the compiler is busy.
+	tests/services/fetch & cargo test $(CARGO_FLAGS) --no-run $(ARGS); built=$$?; wait $$! && exit $$built
 	tests/services/with-services cargo test $(CARGO_FLAGS) $(ARGS)
 
 .PHONY: test-fast

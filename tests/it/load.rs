@@ -104,7 +104,7 @@ fn a_router_that_stands_still_slows_no_sender_and_is_seen_in_the_percentiles() {
 fn what_nobody_answers_is_bad_data() {
     let world = world("load-lost", 1);
     let output = thread::scope(|scope| {
-        let load = scope.spawn(|| load(&world, "--rate 100 --seconds 3 --patience 1"));
+        let load = scope.spawn(|| load(&world, "--rate 100 --seconds 3 --patience 10"));
         await_first_message(&world);
         world.signal(0, "STOP");
         let output = load.join().expect("it ends");

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// Long enough for a killed member's partitions to be handed on, on a loaded machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 const STEP: Duration = Duration::from_millis(5);
 

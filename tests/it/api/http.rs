@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 use std::sync::{LazyLock, Mutex};
-use std::time::Duration;
 use ureq::http::{Request, Response};
 
 /// Reads and writes every org.
@@ -159,7 +158,7 @@ pub fn tokens() -> String {
 
 fn agent() -> ureq::Agent {
     ureq::Agent::config_builder()
-        .timeout_global(Some(Duration::from_secs(30)))
+        .timeout_global(Some(wait::PATIENCE))
         .http_status_as_error(false)
         .allow_non_standard_methods(true)
         .build()

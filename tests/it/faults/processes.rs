@@ -1,7 +1,6 @@
 //! Several processes that are killed, stopped and replaced while a random stream runs, against the model.
 
 use super::stream::Stream;
-use super::turn;
 use crate::harness::topics::{CRM, INBOUND, OUTBOUND_REQUESTS, SETTINGS};
 use crate::harness::world::{Plan, World};
 use crate::wait;
@@ -9,7 +8,6 @@ use std::time::Duration;
 
 #[test]
 fn three_processes_publish_what_the_model_says() {
-    let _turn = turn();
     let mut world = World::start(&Plan {
         processes: 3,
         ..Plan::new("three")
@@ -23,7 +21,6 @@ fn three_processes_publish_what_the_model_says() {
 
 #[test]
 fn processes_that_are_killed_lose_nothing_and_repeat_nothing() {
-    let _turn = turn();
     let mut world = World::start(&Plan {
         processes: 3,
         ..Plan::new("kill")
@@ -54,7 +51,6 @@ fn processes_that_are_killed_lose_nothing_and_repeat_nothing() {
 
 #[test]
 fn a_process_that_stood_still_is_fenced() {
-    let _turn = turn();
     let mut world = World::start(&Plan {
         processes: 2,
         ..Plan::new("stop")
@@ -76,7 +72,6 @@ fn a_process_that_stood_still_is_fenced() {
 
 #[test]
 fn processes_come_and_go() {
-    let _turn = turn();
     let mut world = World::start(&Plan {
         processes: 2,
         ..Plan::new("scale")
@@ -99,7 +94,6 @@ fn processes_come_and_go() {
 
 #[test]
 fn inputs_may_have_any_number_of_partitions() {
-    let _turn = turn();
     let mut world = World::start(&Plan {
         processes: 2,
         created: vec![(INBOUND, 3), (CRM, 7), (OUTBOUND_REQUESTS, 1), (SETTINGS, 5)],

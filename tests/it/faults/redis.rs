@@ -1,7 +1,6 @@
 //! Redis that is flushed, gone and empty again while a random stream runs: nothing is lost, nothing comes twice.
 
 use super::stream::Stream;
-use super::turn;
 use crate::harness::redis::Redis;
 use crate::harness::world::{Plan, World};
 use crate::wait;
@@ -13,7 +12,6 @@ fn redis(world: &mut World) -> &mut Redis {
 
 #[test]
 fn a_flushed_redis_is_built_again() {
-    let _turn = turn();
     let mut world = World::start(&Plan {
         processes: 2,
         ..Plan::new("flush")
@@ -32,7 +30,6 @@ fn a_flushed_redis_is_built_again() {
 
 #[test]
 fn a_redis_that_went_away_is_waited_for() {
-    let _turn = turn();
     let mut world = World::start(&Plan {
         processes: 2,
         ..Plan::new("away")
@@ -54,7 +51,6 @@ fn a_redis_that_went_away_is_waited_for() {
 
 #[test]
 fn redis_and_a_process_may_go_at_once() {
-    let _turn = turn();
     let mut world = World::start(&Plan {
         processes: 2,
         ..Plan::new("both")

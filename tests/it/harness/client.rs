@@ -1,12 +1,12 @@
 //! Produces to the inputs as the world does: any bytes, key, partition, timestamp and headers.
 
 use super::topics::client_config;
+use crate::wait;
 use jiff::Timestamp;
 use rdkafka::ClientContext;
 use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, NoCustomPartitioner, Producer, ProducerContext, ThreadedProducer};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
 
 /// A record to be produced. Nothing in it is checked: much of it is wrong on purpose.
 #[derive(Clone, Debug)]
@@ -52,7 +52,7 @@ pub struct Delivery(Receiver<Result<(i32, i64), String>>);
 
 impl Delivery {
     pub fn place(self) -> (i32, i64) {
-        let answer = self.0.recv_timeout(Duration::from_secs(30)).expect("Kafka answers");
+        let answer = self.0.recv_timeout(wait::PATIENCE).expect("Kafka answers");
         answer.unwrap_or_else(|error| panic!("Kafka refused a record: {error}"))
     }
 }
@@ -116,8 +116,6 @@ impl Client {
     }
 
     pub fn flush(&self) {
-        self.producer
-            .flush(Duration::from_secs(60))
-            .expect("Kafka takes what was sent");
+        self.producer.flush(wait::PATIENCE).expect("Kafka takes what was sent");
     }
 }

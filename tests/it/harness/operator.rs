@@ -1,14 +1,12 @@
 //! What an operator, or a mishap, does to Kafka behind the program's back.
 
 use super::topics::client_config;
+use crate::wait::PATIENCE;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
-use std::time::Duration;
-
-const PATIENCE: Duration = Duration::from_secs(30);
 
 fn place(topic: &str, partition: i32, offset: i64) -> TopicPartitionList {
     let mut list = TopicPartitionList::new();

@@ -14,7 +14,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 const POLL: Duration = Duration::from_millis(50);
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Partition counts by whole name.
 pub type Partitions = BTreeMap<String, i32>;
@@ -153,7 +152,7 @@ fn ends_of(consumer: &BaseConsumer, partitions: &Partitions) -> HashMap<(String,
         list.add_partition_offset(&topic, partition, Offset::End)
             .expect("a valid offset");
     }
-    let found = consumer.offsets_for_times(list, PATIENCE).expect("Kafka answers");
+    let found = consumer.offsets_for_times(list, wait::PATIENCE).expect("Kafka answers");
     let ends = found.elements().into_iter().map(|element| {
         let end = match element.offset() {
             Offset::Offset(end) => end,

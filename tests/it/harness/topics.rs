@@ -2,15 +2,13 @@
 
 pub use super::names::*;
 use super::services::kafka_brokers;
+use crate::wait::PATIENCE;
 use rdkafka::admin::{
     AdminClient, AdminOptions, AlterConfig, ConfigSource, NewTopic, ResourceSpecifier, TopicReplication,
 };
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use std::collections::BTreeMap;
-use std::time::Duration;
-
-const PATIENCE: Duration = Duration::from_secs(30);
 
 pub fn client_config() -> ClientConfig {
     let mut config = ClientConfig::new();
