@@ -124,10 +124,11 @@ impl Model {
             .unwrap_or(record.position);
         let wanted = record.value.map(|value| {
             let mut value = value.clone();
-            value
-                .as_object_mut()
-                .expect("an object")
-                .retain(|name, field| name != "request_id" && !field.is_null());
+            let fields = value.as_object_mut().expect("an object");
+            // What is absent, null or the default says the same (I5).
+            fields.retain(|name, field| {
+                name != "request_id" && !field.is_null() && !(name == "inbound_scope" && field == "PHONE")
+            });
             value
         });
         let at = org.not_before("", record.at);

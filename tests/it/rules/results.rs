@@ -226,6 +226,9 @@ fn k2_settings_repeat_and_stay_unchanged(org: &Org) {
     let mut equal = settings.clone();
     equal["request_id"] = json!("s-b");
     has(&org.put(&equal), json!({"status": "UNCHANGED"}));
+    equal["request_id"] = json!("s-default");
+    equal["inbound_scope"] = json!("PHONE");
+    has(&org.put(&equal), json!({"status": "UNCHANGED"}));
     let mut other = settings;
     other["expire_after_days"] = json!(7);
     let bytes = other.to_string();
