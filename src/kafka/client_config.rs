@@ -161,15 +161,17 @@ impl Settings {
 
     /// A reader of given ranges, outside the group, though under its name: its rights are the group's.
     pub(super) fn reader(&self) -> ClientConfig {
-        let mut config = self.reading("read_committed");
-        config.set("fetch.wait.max.ms", "20");
-        self.overlay(config)
+        self.reader_waiting("20")
     }
 
     /// The same, for who waits for the end of each range: that is told when a fetch comes back empty.
     pub(super) fn range_reader(&self) -> ClientConfig {
+        self.reader_waiting("5")
+    }
+
+    fn reader_waiting(&self, fetch_wait_ms: &str) -> ClientConfig {
         let mut config = self.reading("read_committed");
-        config.set("fetch.wait.max.ms", "5");
+        config.set("fetch.wait.max.ms", fetch_wait_ms);
         self.overlay(config)
     }
 

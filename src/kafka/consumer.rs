@@ -1,8 +1,6 @@
 //! A member of the group. Records, ends of partitions and rebalances come in the order of one queue; the consumer assigns
 //! nothing, commits nothing and seeks nothing by itself.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
@@ -13,6 +11,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 pub use super::fault::Fault;
 use super::fault::classify;
+use super::leaders::{KNOW, Leaders};
 use super::native::{Event, Events, GroupMetadata};
 use super::rebalance::{Pending, Rebalance};
 use super::{Error, Position, Record, Settings, TopicPartition};
@@ -63,12 +62,8 @@ pub struct Consumer {
     pending: Pending,
     /// Static membership: the group waits for another of this name.
     is_static: bool,
-    /// Topics whose leaders the client knows.
-    known: BTreeSet<Arc<str>>,
+    leaders: Leaders,
 }
-
-/// How long an assignment may wait for the leaders of topics that it is the first of.
-const KNOW: Duration = Duration::from_secs(1);
 
 impl Consumer {
     /// A member of the group, subscribed to nothing yet. Connects in the background.
@@ -86,7 +81,7 @@ impl Consumer {
             events,
             pending: Pending::Nothing,
             is_static: config.get("group.instance.id").is_some(),
-            known: BTreeSet::new(),
+            leaders: Leaders::default(),
         })
     }
 
@@ -217,19 +212,12 @@ impl Consumer {
             .map_err(|source| Error::client("assigning partitions", source))
     }
 
-    /// Asks for the leaders of topics that the client has not met: by itself it looks for those that it lacks once a second,
-    /// and reads nothing until then. No answer is no fault: that comes about later, as it would have.
+    /// All topics of an assignment share one wait.
     fn know(&mut self, of: &[(TopicPartition, i64)]) {
         let until = Instant::now() + KNOW;
         for (at, _) in of {
-            if self.known.contains(&at.topic) {
-                continue;
-            }
             let left = until.saturating_duration_since(Instant::now());
-            match self.client().fetch_metadata(Some(&at.topic), left) {
-                Ok(_) => _ = self.known.insert(at.topic.clone()),
-                Err(error) => return tracing::debug!(%error, topic = %at.topic, "kafka_leaders_unknown"),
-            }
+            self.leaders.know(self.events.consumer().client(), &at.topic, left);
         }
     }
 
@@ -286,10 +274,24 @@ impl Consumer {
         let deadline = Instant::now() + timeout;
         // The client takes an unsubscription for a wish to leave also of a static member.
         if !self.is_static {
-            self.client().unsubscribe();
+            self.leave(deadline);
         }
-        while !self.is_static
-            && let Ok(list) = self.client().assignment()
+        let (done, finished) = std::sync::mpsc::channel();
+        let spawned = std::thread::Builder::new().name("kafka-close".into()).spawn(move || {
+            drop(self);
+            _ = done.send(());
+        });
+        let left = deadline
+            .saturating_duration_since(Instant::now())
+            .max(Duration::from_millis(100));
+        if spawned.is_ok() && finished.recv_timeout(left).is_err() {
+            tracing::warn!("kafka_close_timed_out");
+        }
+    }
+
+    fn leave(&mut self, deadline: Instant) {
+        self.client().unsubscribe();
+        while let Ok(list) = self.client().assignment()
             && list.count() > 0
             && Instant::now() < deadline
         {
@@ -305,17 +307,6 @@ impl Consumer {
                 break;
             }
             self.poll(Duration::from_millis(50));
-        }
-        let (done, finished) = std::sync::mpsc::channel();
-        let spawned = std::thread::Builder::new().name("kafka-close".into()).spawn(move || {
-            drop(self);
-            _ = done.send(());
-        });
-        let left = deadline
-            .saturating_duration_since(Instant::now())
-            .max(Duration::from_millis(100));
-        if spawned.is_ok() && finished.recv_timeout(left).is_err() {
-            tracing::warn!("kafka_close_timed_out");
         }
     }
 

@@ -25,6 +25,7 @@ pub mod ends;
 pub mod error;
 mod fault;
 mod forbidden;
+mod leaders;
 pub mod lookup;
 pub mod mock;
 mod native;

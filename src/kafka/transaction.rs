@@ -11,6 +11,7 @@ use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 
 use super::consumer::{Consumer, offsets};
 use super::delivery::{Deliveries, Reports, owned_headers};
+use super::leaders::{KNOW, Leaders};
 use super::{Kind, NewRecord, Settings, TopicPartition, native};
 
 pub use super::delivery::{Blame, Delivered};
@@ -22,9 +23,6 @@ type Native = ThreadedProducer<Reports>;
 /// transaction of an earlier one of the same id, the library by itself asks again only after 500 ms, but at once when called.
 const STEP: Duration = Duration::from_millis(100);
 
-/// How long the first record for a topic may wait for the topic's leaders.
-const KNOW: Duration = Duration::from_secs(1);
-
 /// A control request that took longer may still be on its way: a late one could decide a later transaction (KAFKA-17754).
 const SLOW: Duration = Duration::from_secs(3);
 
@@ -35,23 +33,7 @@ struct Inner {
     /// The length of a transaction.
     length: Duration,
     suspect: bool,
-    /// Topics whose leaders the client knows.
-    known: Vec<Arc<str>>,
-}
-
-impl Inner {
-    /// Asks for the leaders of a topic that nothing was sent to yet: by itself the library looks for those that it lacks once
-    /// a second, and a transaction would wait for that.
-    fn know(&mut self, topic: &Arc<str>) {
-        let is_it = |known: &Arc<str>| Arc::ptr_eq(known, topic) || *known == *topic;
-        if self.known.iter().any(is_it) {
-            return;
-        }
-        match self.native.client().fetch_metadata(Some(topic), KNOW) {
-            Ok(_) => self.known.push(topic.clone()),
-            Err(error) => tracing::debug!(%error, %topic, "kafka_leaders_unknown"),
-        }
-    }
+    leaders: Leaders,
 }
 
 /// A transactional producer with no transaction open.
@@ -112,7 +94,7 @@ impl Transactions {
             id,
             length,
             suspect: false,
-            known: Vec::new(),
+            leaders: Leaders::default(),
         })))
     }
 
@@ -142,7 +124,7 @@ impl Transaction {
     /// Waits while the client's queue is full, up to the transaction's own length.
     pub fn send(&mut self, tag: usize, record: &NewRecord) -> Result<(), TxnError> {
         let until = Instant::now() + self.0.length;
-        self.0.know(&record.topic);
+        self.0.leaders.know(self.0.native.client(), &record.topic, KNOW);
         let mut base: BaseRecord<'_, [u8], [u8], usize> = BaseRecord::with_opaque_to(&record.topic, tag);
         base.partition = record.partition;
         base.key = record.key.as_deref();
