@@ -93,7 +93,7 @@ impl Worker {
         self.consumer.close(deadline.left().max(Duration::from_secs(1)));
         self.parts.watch.ended();
         // Nothing of it is under way, and nobody waits for the end of its threads.
-        std::thread::spawn(move || drop(self.producer));
+        beside("producer-close", move || drop(self.producer));
         self.failed.map_or(Ok(()), Err)
     }
 
@@ -195,7 +195,7 @@ impl Worker {
                 self.renewal.done();
                 // It knows of no assignment's end any more, and nobody waits for its own.
                 let fenced = std::mem::replace(&mut self.consumer, consumer);
-                std::thread::spawn(move || fenced.close(CLOSE));
+                beside("consumer-close", move || fenced.close(CLOSE));
             }
             Err(error) => self.failed = Some(error.into()),
         }
@@ -212,6 +212,14 @@ impl Worker {
                 }
             }
         }
+    }
+}
+
+/// Ends on a thread of its own what nobody waits for. Where none can be started, what it holds is let go of here and now.
+fn beside(name: &str, end: impl FnOnce() + Send + 'static) {
+    let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(end);
+    if let Err(error) = spawned {
+        tracing::warn!(%error, name, "no_thread_to_end_it");
     }
 }
 
