@@ -1,14 +1,32 @@
-//! The topics whose leaders a client was told to find, each once. By itself the library looks for those that it lacks once a
-//! second, and neither reads nor sends until then.
+//! The leaders of partitions, asked for where the library would not do so by itself, or not soon.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::client::{Client, ClientContext};
+
+use super::TopicPartition;
 
 /// How long reading or sending may wait for them.
 pub(super) const KNOW: Duration = Duration::from_secs(1);
 
+/// Asks anew, once for each topic. The library keeps for a quarter of an hour what the brokers said of leaders, also that a
+/// partition has none, as while they start or were silent; earlier it asks again only of topics that are read or written.
+pub(super) fn learn<C: ClientContext>(client: &Client<C>, of: &[TopicPartition], until: Instant) {
+    for topic in of.iter().map(|at| &at.topic).collect::<BTreeSet<_>>() {
+        ask(client, topic, until.saturating_duration_since(Instant::now()));
+    }
+}
+
+fn ask<C: ClientContext>(client: &Client<C>, topic: &str, wait: Duration) {
+    if let Err(error) = client.fetch_metadata(Some(topic), wait) {
+        tracing::debug!(%error, %topic, "kafka_leaders_unknown");
+    }
+}
+
+/// The topics whose leaders a client was told to find, each once. By itself the library looks for those that it lacks once a
+/// second, and neither reads nor sends until then.
 #[derive(Debug, Default)]
 pub(super) struct Leaders(Vec<Arc<str>>);
 
@@ -16,11 +34,8 @@ impl Leaders {
     /// Asks for those of a topic, unless that was done before. No answer is no fault, and asking again would only be waiting
     /// again: the client goes on looking by itself.
     pub(super) fn know<C: ClientContext>(&mut self, client: &Client<C>, topic: &Arc<str>, wait: Duration) {
-        if !self.is_new(topic) {
-            return;
-        }
-        if let Err(error) = client.fetch_metadata(Some(topic), wait) {
-            tracing::debug!(%error, %topic, "kafka_leaders_unknown");
+        if self.is_new(topic) {
+            ask(client, topic, wait);
         }
     }
 

@@ -1,13 +1,14 @@
 //! Questions to the cluster, answered as of now: watermarks, the group's committed offsets, numbers of partitions. Reads
 //! `read_uncommitted`, so that a high watermark is one, and not the last stable offset; joins no group, changes nothing.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::consumer::{Consumer, committed_offsets};
-use super::{Error, Settings, TopicPartition, native};
+use super::{ClientError, Error, Settings, TopicPartition, leaders, native};
 
 /// A client that only asks. One thread at a time; opens its connections when first asked.
 pub struct Lookup {
@@ -66,7 +67,7 @@ impl Lookup {
         self.settle();
         let fail = |source: KafkaError| Error::client(format!("asking about topic {topic}"), source);
         let unknown = |code| matches!(code, Some(Code::UnknownTopicOrPartition | Code::UnknownTopic));
-        let metadata = match rdkafka::consumer::Consumer::fetch_metadata(self.client.client(), Some(topic), timeout) {
+        let metadata = match self.client.client().fetch_metadata(Some(topic), timeout) {
             Ok(metadata) => metadata,
             Err(error) if unknown(error.rdkafka_error_code()) => return Ok(None),
             Err(error) => return Err(fail(error)),
@@ -92,7 +93,7 @@ impl Lookup {
     /// Asks any broker for the cluster's id. An error: none answers in time.
     pub fn reach(&mut self, timeout: Duration) -> Result<String, Error> {
         self.settle();
-        let client = rdkafka::consumer::Consumer::client(self.client.client());
+        let client = self.client.client().client();
         let reached = native::reach(client, timeout);
         // What was answered is known at once.
         let id = client.fetch_cluster_id(Duration::ZERO).filter(|_| reached);
@@ -126,26 +127,60 @@ impl Lookup {
         if of.is_empty() {
             return Ok(Vec::new());
         }
-        let fail = |source: KafkaError| Error::client("asking for offsets", source);
+        let until = Instant::now() + timeout;
+        let answer = self.ask_leaders(of, what, timeout);
+        let code = answer.as_ref().err().and_then(KafkaError::rdkafka_error_code);
+        let answer = if code.is_some_and(is_without_leader) {
+            leaders::learn(self.client.client().client(), of, until);
+            let left = until.saturating_duration_since(Instant::now());
+            self.ask_leaders(of, what, left.max(Duration::from_millis(1)))
+        } else {
+            answer
+        };
+        answer.map_err(|source| Error::Client {
+            doing: "asking for offsets".into(),
+            source: match source.rdkafka_error_code() {
+                Some(Code::UnknownPartition) => {
+                    ClientError::told(Code::LeaderNotAvailable, format!("no leader is known of {}", of[0]))
+                }
+                _ => ClientError::of(&source),
+            },
+        })
+    }
+
+    fn ask_leaders(
+        &self,
+        of: &[TopicPartition],
+        what: Offset,
+        timeout: Duration,
+    ) -> Result<Vec<Option<i64>>, KafkaError> {
         let mut list = TopicPartitionList::with_capacity(of.len());
         for at in of {
-            list.add_partition_offset(&at.topic, at.partition, what).map_err(fail)?;
+            list.add_partition_offset(&at.topic, at.partition, what)?;
         }
-        let answer =
-            rdkafka::consumer::Consumer::offsets_for_times(self.client.client(), list, timeout).map_err(fail)?;
-        of.iter()
-            .map(|at| {
-                let Some(element) = answer.find_partition(&at.topic, at.partition) else {
-                    return Ok(None);
-                };
-                element.error().map_err(fail)?;
-                Ok(element.offset().to_raw().filter(|offset| *offset >= 0))
-            })
-            .collect()
+        let answer = self.client.client().offsets_for_times(list, timeout)?;
+        let found = of
+            .iter()
+            .map(|at| match answer.find_partition(&at.topic, at.partition) {
+                None => Ok(None),
+                Some(element) => {
+                    element.error()?;
+                    Ok(element.offset().to_raw().filter(|offset| *offset >= 0))
+                }
+            });
+        found.collect()
     }
 
     /// Logs what the client has to say; unread, it would pile up.
     fn settle(&mut self) {
         self.client.settle();
     }
+}
+
+/// Of partitions without a leader the library's own word is that they are unknown.
+fn is_without_leader(code: Code) -> bool {
+    matches!(
+        code,
+        Code::UnknownPartition | Code::LeaderNotAvailable | Code::UnknownTopicOrPartition | Code::UnknownTopic
+    )
 }

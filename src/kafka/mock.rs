@@ -52,6 +52,13 @@ impl MockCluster {
             .map_err(|source| Error::client("slowing the mock cluster down", source))
     }
 
+    /// A partition has no leader, as while its broker is fenced, or has one again.
+    pub fn set_led(&self, of: &super::TopicPartition, led: bool) -> Result<(), Error> {
+        self.cluster()?
+            .partition_leader(&of.topic, of.partition, led.then_some(1))
+            .map_err(|source| Error::client("taking a partition's leader away", source))
+    }
+
     fn cluster(&self) -> Result<mocking::MockCluster<'_, DefaultProducerContext>, Error> {
         self.client
             .client()

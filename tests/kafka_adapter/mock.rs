@@ -54,6 +54,30 @@ fn the_mock_cluster_carries_a_transaction_and_assigns_at_once() {
 }
 
 #[test]
+fn watermarks_are_answered_again_once_partitions_have_leaders_again() {
+    let cluster = MockCluster::start(&[("one", 2), ("other", 1)]).unwrap();
+    let settings = Settings {
+        brokers: cluster.brokers().into(),
+        ..Settings::default()
+    };
+    let of = [("one", 0), ("one", 1), ("other", 0)].map(|(topic, partition)| TopicPartition::new(topic, partition));
+    let mut lookup = Lookup::open(&settings).unwrap();
+    for lost in [&of[..], &of[1..2]] {
+        lost.iter().for_each(|at| cluster.set_led(at, false).unwrap());
+        let mut fresh = Lookup::open(&settings).unwrap();
+        for lookup in [&mut lookup, &mut fresh] {
+            let _ = lookup.partitions("one", LONG).unwrap();
+            let refused = lookup.high_watermarks(&of, LONG).unwrap_err();
+            assert_eq!(refused.kind(), Kind::Retry, "{refused}");
+        }
+        lost.iter().for_each(|at| cluster.set_led(at, true).unwrap());
+        for lookup in [&mut lookup, &mut fresh] {
+            assert_eq!(lookup.high_watermarks(&of, LONG).unwrap(), [0, 0, 0]);
+        }
+    }
+}
+
+#[test]
 fn a_cluster_that_is_cut_off_is_told_and_comes_back() {
     let cluster = MockCluster::start(&[("in", 1)]).unwrap();
     let settings = Settings {
