@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A loop that did not turn for so long is stuck: every call that it makes has a shorter time-out, and is made again.
+/// A loop that did not turn for so long is stuck: every call that it makes has a shorter time-out, also while Kafka and Redis
+/// are away, and is made again. No outage of theirs is a reason to end this process.
 pub const HEARTBEAT_DEADLINE: Duration = Duration::from_secs(60);
 
 /// The health of all workers. Shared; the workers write, the admin server reads.

@@ -26,6 +26,9 @@ const STEP: Duration = Duration::from_millis(100);
 /// A control request that took longer may still be on its way: a late one could decide a later transaction (KAFKA-17754).
 const SLOW: Duration = Duration::from_secs(3);
 
+/// How long one call may wait for the end of a transaction. Called again, the library goes on with what it had begun.
+const END: Duration = Duration::from_secs(5);
+
 struct Inner {
     native: Native,
     deliveries: Arc<Deliveries>,
@@ -199,12 +202,12 @@ impl Transaction {
         sent.map_err(|error| TxnError::of_native("sending offsets to the transaction", error))
     }
 
-    /// Commits; blocks until the coordinator has answered, however long that takes.
+    /// Commits; waits for the coordinator's answer, and after some seconds gives itself back, to be called again.
     pub fn commit(self) -> Ending {
         self.end("committing a transaction", Native::commit_transaction)
     }
 
-    /// Aborts; blocks until the coordinator has answered, however long that takes.
+    /// Aborts; waits as `commit` does.
     pub fn abort(self) -> Ending {
         match self.end("aborting a transaction", Native::abort_transaction) {
             // There is nothing left to abort it with.
@@ -219,7 +222,7 @@ impl Transaction {
         call: fn(&Native, rdkafka::util::Timeout) -> Result<(), KafkaError>,
     ) -> Ending {
         let started = Instant::now();
-        let ended = call(&self.0.native, rdkafka::util::Timeout::Never);
+        let ended = call(&self.0.native, END.into());
         self.0.suspect |= ended.is_err() || started.elapsed() > SLOW;
         let Err(source) = ended else {
             return Ending::Done(Transactions(self.0));

@@ -1,8 +1,8 @@
 //! What the worker does for each action of the protocol. Calls of Kafka block here, on the worker's thread; the index is
 //! asked here too, but applied in the background.
 
-use super::Worker;
 use super::opening::Producer;
+use super::{Worker, beside};
 use crate::failure::{Exit, Failure};
 use crate::kafka::transaction::Blame;
 use crate::kafka::{Ending, Kind, NewRecord, TopicPartition, TxnError};
@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 /// A call to a broker that should take milliseconds.
 const CALL: Duration = Duration::from_secs(5);
 const FLUSH: Duration = Duration::from_secs(30);
+/// After so long without an answer the outcome of a transaction is left to the log, as after any other doubt. Nobody waits at
+/// all once the end is wished for: who comes next finds out.
+const END: Duration = Duration::from_secs(30);
 
 impl Worker {
     /// Performs one action. What is answered at once is given back; the rest comes to the mailbox.
@@ -111,6 +114,8 @@ impl Worker {
             }
         };
         self.parts.watch.transaction_phase(phase, started.elapsed());
+        // A turn may have several of these, and each may last as long as it may.
+        self.parts.watch.turned(self.core.overlay_bytes());
         answer
     }
 
@@ -171,6 +176,7 @@ impl Worker {
     }
 
     fn end(&mut self, ends: Ends) -> TransactionAnswer {
+        let until = Instant::now() + END;
         loop {
             let Producer::Open(transaction) = std::mem::replace(&mut self.producer, Producer::absent()) else {
                 return gone();
@@ -189,6 +195,10 @@ impl Worker {
                 }
                 Ending::Again(transaction, error) => {
                     self.parts.watch.kafka_unavailable(&error.to_string());
+                    if Instant::now() >= until || self.parts.shutdown.is_wished() {
+                        beside("producer-close", move || drop(transaction));
+                        return TransactionAnswer::ProducerLost(error.to_string());
+                    }
                     self.producer = Producer::Open(transaction);
                 }
                 Ending::MustAbort(transaction, error) => {

@@ -78,6 +78,46 @@ fn watermarks_are_answered_again_once_partitions_have_leaders_again() {
 }
 
 #[test]
+fn the_end_of_a_transaction_keeps_nobody_waiting_for_a_cluster_that_is_away() {
+    let cluster = MockCluster::start(&[("out", 1)]).unwrap();
+    let settings = Settings {
+        brokers: cluster.brokers().into(),
+        ..Settings::default()
+    };
+    let mut idle = Transactions::open(&settings, "t", LONG, &|| false).unwrap();
+    for commits in [true, false] {
+        let mut open = idle.begin().unwrap();
+        let record = NewRecord {
+            topic: "out".into(),
+            partition: Some(0),
+            value: Some("a".into()),
+            ..NewRecord::default()
+        };
+        open.send(0, &record).unwrap();
+        open.flush(LONG).unwrap();
+        cluster.set_reachable(false).unwrap();
+        let began = Instant::now();
+        let end = |open: Transaction| if commits { open.commit() } else { open.abort() };
+        let Ending::Again(open, error) = end(open) else {
+            panic!("ended without an answer");
+        };
+        assert!(
+            began.elapsed() < Duration::from_secs(10),
+            "{error} after {:?}",
+            began.elapsed()
+        );
+        cluster.set_reachable(true).unwrap();
+        let mut ending = end(open);
+        while let Ending::Again(open, _) = ending {
+            assert!(began.elapsed() < LONG, "not ended after {:?}", began.elapsed());
+            ending = end(open);
+        }
+        idle = done(ending);
+        assert!(idle.is_suspect());
+    }
+}
+
+#[test]
 fn a_cluster_that_is_cut_off_is_told_and_comes_back() {
     let cluster = MockCluster::start(&[("in", 1)]).unwrap();
     let settings = Settings {
