@@ -67,6 +67,14 @@ impl Broker {
         self.await_started(starts + 1);
     }
 
+    /// SIGSTOP for so long.
+    pub fn freeze(&self, time: Duration) {
+        let process = self.process.as_ref().expect("Kafka runs");
+        process.signal("STOP");
+        wait::let_pass(time);
+        process.signal("CONT");
+    }
+
     fn starts(&self) -> usize {
         let text = std::fs::read(self.output()).unwrap_or_default();
         String::from_utf8_lossy(&text).matches("Kafka Server started").count()

@@ -100,9 +100,10 @@ impl Cluster {
         }
     }
 
-    /// Panics if one has ended by itself, or doesn't turn any more.
-    pub fn check(&mut self) {
-        for running in self.processes.iter_mut().flatten() {
+    /// Panics if one has ended by itself, or says that it doesn't turn any more; who is frozen can't say so.
+    pub fn check(&mut self, frozen: &[usize]) {
+        let all = self.processes.iter_mut().enumerate();
+        for running in all.filter_map(|(slot, running)| running.as_mut().filter(|_| !frozen.contains(&slot))) {
             let process = &mut running.process;
             if let Some(status) = process.has_ended() {
                 panic!(

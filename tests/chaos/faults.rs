@@ -12,17 +12,22 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whom {
+    One,
+    /// All that run: nobody is there to take over.
+    All,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OfProcess {
     Nothing,
     /// `kill -9`, and started again at once.
-    Kill,
+    Kill(Whom),
     /// Another joins the group under its instance's name (static membership), and is gone again.
     Usurp,
     /// SIGSTOP for so long.
-    Freeze(Duration),
-    CutFromKafka(Cut, Duration),
-    CutFromRedis(Cut, Duration),
-    CutFromBoth(Cut, Duration),
+    Freeze(Whom, Duration),
+    Cut(Whom, From, Cut, Duration),
     /// One after another is ended and started again.
     Rolling,
     /// Down to one process, up to four, down to two.
@@ -30,10 +35,19 @@ pub enum OfProcess {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    Kafka,
+    Redis,
+    Both,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OfService {
     Nothing,
     BrokerEnds,
     BrokerIsKilled,
+    /// SIGSTOP for so long.
+    BrokerFreezes(Duration),
     /// Gone for so long, and empty again; under a sentinel a replica takes over that has missed so much.
     RedisRestarts(Duration),
     RedisForgets,
@@ -47,39 +61,34 @@ impl Strike {
     pub fn perform(self, stage: &mut Stage<'_>, dice: &mut Dice, report: &mut Report) {
         let Strike(of_process, of_service) = self;
         let began = stage.mark();
-        let ended = match of_process {
-            OfProcess::Nothing => {
-                of_service.perform(stage);
-                began
-            }
-            OfProcess::Kill => {
-                let slot = some_slot(stage, dice);
-                stage.cluster.kill(slot);
-                stage.launch(slot);
-                of_service.perform(stage);
-                began
+        let away = match of_process {
+            OfProcess::Nothing => of_service.perform(stage),
+            OfProcess::Kill(whom) => {
+                let slots = some_slots(stage, dice, whom);
+                slots.iter().for_each(|slot| stage.cluster.kill(*slot));
+                slots.iter().for_each(|slot| stage.launch(*slot));
+                of_service.perform(stage)
             }
             OfProcess::Usurp => {
                 usurp(stage, dice);
-                of_service.perform(stage);
-                Instant::now()
+                of_service.perform(stage)
             }
-            OfProcess::Freeze(time) => {
-                let slot = some_slot(stage, dice);
-                stage.cluster.signal(slot, "STOP");
-                during(time, || of_service.perform(stage));
-                stage.cluster.signal(slot, "CONT");
-                Instant::now()
+            OfProcess::Freeze(whom, time) => freeze(stage, dice, (whom, time), of_service),
+            OfProcess::Cut(whom, from, cut, time) => {
+                let slots = some_slots(stage, dice, whom);
+                cut_off(stage, &slots, (from, cut, time), of_service)
             }
-            OfProcess::CutFromKafka(cut, time) => cut_off(stage, (true, false), dice, (cut, time), of_service),
-            OfProcess::CutFromRedis(cut, time) => cut_off(stage, (false, true), dice, (cut, time), of_service),
-            OfProcess::CutFromBoth(cut, time) => cut_off(stage, (true, true), dice, (cut, time), of_service),
             OfProcess::Rolling => roll(stage, of_service),
             OfProcess::Scale => scale(stage, dice, of_service),
         };
+        // What a fault of a process is over with shows from its end; one of a service is over when that is back.
+        let ended = match of_process {
+            OfProcess::Nothing | OfProcess::Kill(_) => began + away,
+            _ => Instant::now(),
+        };
         let back = stage.await_work(ended);
         stage.cluster.await_ready();
-        stage.cluster.check();
+        stage.cluster.check(&[]);
         report.survived(&self, back, stage.longest_stop(began));
     }
 }
@@ -89,34 +98,52 @@ fn some_slot(stage: &Stage<'_>, dice: &mut Dice) -> usize {
     dice.pick(&running).copied().expect("some process runs")
 }
 
-/// A quarter of the time passes before what happens meanwhile.
-fn during(time: Duration, meanwhile: impl FnOnce()) {
+fn some_slots(stage: &Stage<'_>, dice: &mut Dice, whom: Whom) -> Vec<usize> {
+    match whom {
+        Whom::One => vec![some_slot(stage, dice)],
+        Whom::All => stage.cluster.running(),
+    }
+}
+
+/// A quarter of the time passes before what happens meanwhile. Who is not frozen answers to the end of it that it is alive:
+/// no outage is a reason to end a process.
+fn during(stage: &mut Stage<'_>, time: Duration, frozen: &[usize], of_service: OfService) -> Duration {
     let until = Instant::now() + time;
     wait::let_pass(time / 4);
-    meanwhile();
+    let away = of_service.perform(stage);
     wait::let_pass(until.saturating_duration_since(Instant::now()));
+    stage.cluster.check(frozen);
+    away
+}
+
+fn freeze(stage: &mut Stage<'_>, dice: &mut Dice, (whom, time): (Whom, Duration), of_service: OfService) -> Duration {
+    let slots = some_slots(stage, dice, whom);
+    slots.iter().for_each(|slot| stage.cluster.signal(*slot, "STOP"));
+    let away = during(stage, time, &slots, of_service);
+    slots.iter().for_each(|slot| stage.cluster.signal(*slot, "CONT"));
+    away
 }
 
 fn cut_off(
     stage: &mut Stage<'_>,
-    (kafka, redis): (bool, bool),
-    dice: &mut Dice,
-    (cut, time): (Cut, Duration),
+    slots: &[usize],
+    (from, cut, time): (From, Cut, Duration),
     of_service: OfService,
-) -> Instant {
-    let slot = some_slot(stage, dice);
+) -> Duration {
     let each = |stage: &Stage<'_>, what: &dyn Fn(&crate::proxy::Proxy)| {
-        if kafka {
-            what(&stage.broker.cables[slot]);
-        }
-        if let Some(cable) = stage.store.cable(slot).filter(|_| redis) {
-            what(cable);
+        for slot in slots {
+            if from != From::Redis {
+                what(&stage.broker.cables[*slot]);
+            }
+            if let Some(cable) = stage.store.cable(*slot).filter(|_| from != From::Kafka) {
+                what(cable);
+            }
         }
     };
     each(stage, &|cable| cable.cut(cut));
-    during(time, || of_service.perform(stage));
+    let away = during(stage, time, &[], of_service);
     each(stage, &|cable| cable.mend());
-    Instant::now()
+    away
 }
 
 fn usurp(stage: &Stage<'_>, dice: &mut Dice) {
@@ -139,19 +166,20 @@ fn usurp(stage: &Stage<'_>, dice: &mut Dice) {
     usurper.close(Duration::from_secs(1));
 }
 
-fn roll(stage: &mut Stage<'_>, of_service: OfService) -> Instant {
+fn roll(stage: &mut Stage<'_>, of_service: OfService) -> Duration {
+    let mut away = Duration::ZERO;
     for (turn, slot) in stage.cluster.running().into_iter().enumerate() {
         stage.cluster.terminate(slot);
         stage.launch(slot);
         if turn == 0 {
-            of_service.perform(stage);
+            away = of_service.perform(stage);
         }
         stage.cluster.await_ready();
     }
-    Instant::now()
+    away
 }
 
-fn scale(stage: &mut Stage<'_>, dice: &mut Dice, of_service: OfService) -> Instant {
+fn scale(stage: &mut Stage<'_>, dice: &mut Dice, of_service: OfService) -> Duration {
     let last = some_slot(stage, dice);
     let to = |stage: &mut Stage<'_>, count: usize| {
         let others: Vec<usize> = (0..crate::cluster::SLOTS).filter(|slot| *slot != last).collect();
@@ -167,24 +195,27 @@ fn scale(stage: &mut Stage<'_>, dice: &mut Dice, of_service: OfService) -> Insta
     to(stage, 1);
     stage.await_work(Instant::now());
     to(stage, 4);
-    of_service.perform(stage);
+    let away = of_service.perform(stage);
     stage.cluster.await_ready();
     to(stage, 2);
-    let ended = Instant::now();
-    stage.await_work(ended);
+    stage.await_work(Instant::now());
     to(stage, USUAL);
-    ended
+    away
 }
 
 impl OfService {
-    fn perform(self, stage: &mut Stage<'_>) {
+    /// Does it; returns how long the service was away.
+    fn perform(self, stage: &mut Stage<'_>) -> Duration {
+        let began = Instant::now();
         match self {
-            OfService::Nothing => {}
+            OfService::Nothing => return Duration::ZERO,
             OfService::BrokerEnds => stage.broker.restart("TERM"),
             OfService::BrokerIsKilled => stage.broker.restart("KILL"),
+            OfService::BrokerFreezes(time) => stage.broker.freeze(time),
             OfService::RedisRestarts(away) => stage.store.restart(away),
             OfService::RedisForgets => stage.store.flush(),
         }
+        began.elapsed()
     }
 }
 
@@ -192,12 +223,17 @@ impl fmt::Display for Strike {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let of_process = match self.0 {
             OfProcess::Nothing => "",
-            OfProcess::Kill => "kill -9",
+            OfProcess::Kill(Whom::One) => "kill -9",
+            OfProcess::Kill(Whom::All) => "kill -9 of all",
             OfProcess::Usurp => "its name taken",
-            OfProcess::Freeze(_) => "freeze",
-            OfProcess::CutFromKafka(..) => "cut from Kafka",
-            OfProcess::CutFromRedis(..) => "cut from Redis",
-            OfProcess::CutFromBoth(..) => "cut from both",
+            OfProcess::Freeze(Whom::One, _) => "freeze",
+            OfProcess::Freeze(Whom::All, _) => "freeze of all",
+            OfProcess::Cut(Whom::One, From::Kafka, ..) => "cut from Kafka",
+            OfProcess::Cut(Whom::One, From::Redis, ..) => "cut from Redis",
+            OfProcess::Cut(Whom::One, From::Both, ..) => "cut from both",
+            OfProcess::Cut(Whom::All, From::Kafka, ..) => "all cut from Kafka",
+            OfProcess::Cut(Whom::All, From::Redis, ..) => "all cut from Redis",
+            OfProcess::Cut(Whom::All, From::Both, ..) => "all cut from both",
             OfProcess::Rolling => "rolling restart",
             OfProcess::Scale => "1, 4, 2 processes",
         };
@@ -205,6 +241,7 @@ impl fmt::Display for Strike {
             OfService::Nothing => "",
             OfService::BrokerEnds => "broker restart",
             OfService::BrokerIsKilled => "broker kill -9",
+            OfService::BrokerFreezes(_) => "broker freeze",
             OfService::RedisRestarts(_) => "Redis restart",
             OfService::RedisForgets => "FLUSHALL",
         };

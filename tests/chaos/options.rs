@@ -19,6 +19,8 @@ pub struct Options {
     pub rate: usize,
     /// Of a script, only faults whose name has this in it.
     pub only: String,
+    /// The logs stay also of what went well.
+    pub keeps: bool,
 }
 
 impl Options {
@@ -30,6 +32,7 @@ impl Options {
             seed: clock,
             rate: 200,
             only: String::new(),
+            keeps: false,
         };
         let words = std::env::var("CHAOS").unwrap_or_default();
         words.split_whitespace().fold(plain, Options::with)
@@ -59,8 +62,9 @@ impl Options {
                 only: word.split_once('=').unwrap_or_default().1.replace('_', " "),
                 ..self
             },
+            (Some("keep"), _, Some(1)) => Options { keeps: true, ..self },
             _ => panic!(
-                "CHAOS has the word {word}: say mode=script or mode=random, seconds=600, seed=7, rate=200, only=kill_-9"
+                "CHAOS has the word {word}: say mode=script or mode=random, seconds=600, seed=7, rate=200, only=kill_-9, keep=1"
             ),
         }
     }

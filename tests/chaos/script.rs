@@ -3,7 +3,7 @@
 use crate::broker::Broker;
 use crate::cluster::SLOTS;
 use crate::dice::Dice;
-use crate::faults::{OfProcess, OfService, Strike};
+use crate::faults::{From, OfProcess, OfService, Strike, Whom};
 use crate::options::Options;
 use crate::proxy::Cut;
 use crate::report::Report;
@@ -17,8 +17,12 @@ use tempfile::TempDir;
 const LONG: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_secs(8);
 const AWAY: Duration = Duration::from_secs(2);
+/// Longer than `/livez` waits for a loop that hangs.
+const OUTAGE: Duration = Duration::from_secs(75);
+/// Longer than the group waits for a member; shorter than the outages of brokers that start anew.
+const SILENCE: Duration = Duration::from_secs(12);
 /// A world by chance lasts about so long before it is judged.
-const WORLD: Duration = Duration::from_secs(240);
+const WORLD: Duration = Duration::from_secs(120);
 
 #[derive(Clone, Copy)]
 struct World {
@@ -43,7 +47,8 @@ impl World {
         report: &mut Report,
         strikes: impl FnOnce(&mut Stage<'_>, &mut Dice, &mut Report),
     ) {
-        let dir = Directory::new();
+        let dir = Directory::new(options);
+        let _told = Told(self.name(), options.words());
         let store = if self.is_watched {
             Store::watched(dir.path())
         } else {
@@ -64,13 +69,24 @@ impl World {
     }
 }
 
-/// Stays if a test fails in it: the logs are there.
-struct Directory(TempDir);
+/// Says, where the world fails, how it is played again from its own beginning.
+struct Told(&'static str, String);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the world ({}) failed that CHAOS='{}' begins with", self.0, self.1);
+        }
+    }
+}
+
+/// Stays if a test fails in it, or if that is asked for: the logs are there.
+struct Directory(TempDir, bool);
 
 impl Directory {
-    fn new() -> Directory {
+    fn new(options: &Options) -> Directory {
         let made = TempDir::with_prefix_in("chaos-", env!("CARGO_TARGET_TMPDIR"));
-        Directory(made.expect("a directory"))
+        Directory(made.expect("a directory"), options.keeps)
     }
 
     fn path(&self) -> &Path {
@@ -80,7 +96,7 @@ impl Directory {
 
 impl Drop for Directory {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if std::thread::panicking() || self.1 {
             self.0.disable_cleanup(true);
         }
     }
@@ -95,16 +111,17 @@ fn play(options: &Options, strikes: &[Strike], stage: &mut Stage<'_>, dice: &mut
 
 /// A taste of it, for every change.
 pub fn minute(options: &Options, report: &mut Report) {
-    use OfProcess::{CutFromBoth, Kill, Rolling, Usurp};
+    use OfProcess::{Cut as CutOff, Kill, Rolling, Usurp};
+    use Whom::{All, One};
     let brief = Duration::from_secs(3);
     let strikes = [
-        Strike(Kill, OfService::Nothing),
-        Strike(CutFromBoth(Cut::Silent, brief), OfService::RedisForgets),
-        Strike(Kill, OfService::RedisRestarts(Duration::from_secs(1))),
+        Strike(Kill(One), OfService::Nothing),
+        Strike(CutOff(All, From::Both, Cut::Silent, brief), OfService::RedisForgets),
+        Strike(Kill(All), OfService::RedisRestarts(Duration::from_secs(1))),
         Strike(Usurp, OfService::Nothing),
         Strike(Rolling, OfService::Nothing),
     ];
-    let dir = Directory::new();
+    let dir = Directory::new(options);
     let mut broker = Broker::start(dir.path(), SLOTS);
     let world = World {
         is_static: true,
@@ -115,109 +132,143 @@ pub fn minute(options: &Options, report: &mut Report) {
     });
 }
 
-/// Every fault of a process alone, and with every fault of a service; then what only a sentinel knows.
+fn pairs(of_process: &[OfProcess], of_service: &[OfService]) -> Vec<Strike> {
+    let pairs = of_process
+        .iter()
+        .flat_map(|one| of_service.iter().map(|other| Strike(*one, *other)));
+    pairs.collect()
+}
+
+/// Every fault of a process alone, and with every fault of a service; then those of all processes, outages, and what only a
+/// sentinel knows.
 pub fn whole(options: &Options, report: &mut Report) {
-    use OfProcess::{CutFromBoth, CutFromKafka, CutFromRedis, Freeze, Kill, Nothing, Rolling, Scale, Usurp};
+    let dir = Directory::new(options);
+    let mut broker = Broker::start(dir.path(), SLOTS);
+    let worlds = [(false, plain_faults()), (true, faults_under_a_sentinel())];
+    for (is_watched, strikes) in worlds {
+        let world = World {
+            is_static: !is_watched,
+            is_watched,
+        };
+        world.play(&mut broker, options, report, |stage, dice, report| {
+            play(options, &strikes, stage, dice, report);
+        });
+    }
+}
+
+fn plain_faults() -> Vec<Strike> {
+    use OfProcess::{Cut as CutOff, Freeze, Kill, Nothing, Rolling, Scale, Usurp};
+    use Whom::{All, One};
     let of_process = [
-        Kill,
-        CutFromKafka(Cut::Silent, SHORT),
-        CutFromRedis(Cut::Reset, SHORT),
-        CutFromBoth(Cut::Silent, SHORT),
-        Freeze(LONG),
+        Kill(One),
+        CutOff(One, From::Kafka, Cut::Silent, SHORT),
+        CutOff(One, From::Redis, Cut::Reset, SHORT),
+        CutOff(One, From::Both, Cut::Silent, SHORT),
+        Freeze(One, LONG),
         Rolling,
         Scale,
     ];
+    let of_all = [
+        Kill(All),
+        CutOff(All, From::Kafka, Cut::Reset, SHORT),
+        CutOff(All, From::Redis, Cut::Silent, SHORT),
+        CutOff(All, From::Both, Cut::Silent, SHORT),
+        Freeze(All, LONG),
+    ];
     let of_service = [
-        OfService::Nothing,
         OfService::BrokerEnds,
         OfService::BrokerIsKilled,
         OfService::RedisRestarts(AWAY),
         OfService::RedisForgets,
     ];
-    let dir = Directory::new();
-    let mut broker = Broker::start(dir.path(), SLOTS);
-    let all = |of_process: &[OfProcess], of_service: &[OfService]| {
-        let pairs = of_process
-            .iter()
-            .flat_map(|one| of_service.iter().map(|other| Strike(*one, *other)));
-        pairs.collect::<Vec<Strike>>()
-    };
-    let plain = World {
-        is_static: true,
-        is_watched: false,
-    };
-    let alone: Vec<Strike> = all(&[Kill, Rolling, Usurp], &of_service[..1]);
-    plain.play(&mut broker, options, report, |stage, dice, report| {
-        let strikes = [
-            all(&[Nothing], &of_service[1..]),
-            all(&of_process, &of_service),
-            alone.clone(),
-        ]
-        .concat();
-        play(options, &strikes, stage, dice, report);
-    });
-    let watched = World {
-        is_static: false,
-        is_watched: true,
-    };
-    plain_faults_of(watched, &mut broker, options, report, &all);
-}
-
-type Pairs<'a> = &'a dyn Fn(&[OfProcess], &[OfService]) -> Vec<Strike>;
-
-fn plain_faults_of(world: World, broker: &mut Broker, options: &Options, report: &mut Report, all: Pairs<'_>) {
-    use OfProcess::{CutFromKafka, Freeze, Kill, Nothing, Rolling, Scale};
-    let cut = CutFromKafka(Cut::Reset, SHORT);
-    let fail_over = [OfService::RedisRestarts(AWAY)];
-    let strikes = [
-        all(&[Kill, Freeze(LONG), Rolling, Scale], &[OfService::Nothing]),
-        all(&[Nothing, Kill, cut, Freeze(LONG), Rolling, Scale], &fail_over),
-        all(&[Nothing, Kill], &[OfService::RedisForgets, OfService::BrokerEnds]),
+    let outages = [
+        Strike(CutOff(All, From::Kafka, Cut::Silent, OUTAGE), OfService::Nothing),
+        Strike(CutOff(All, From::Redis, Cut::Silent, OUTAGE), OfService::Nothing),
     ];
-    world.play(broker, options, report, |stage, dice, report| {
-        play(options, &strikes.concat(), stage, dice, report);
-    });
+    let silence = [OfService::BrokerFreezes(SILENCE)];
+    [
+        pairs(&[Nothing], &of_service),
+        pairs(&of_process, &[OfService::Nothing]),
+        pairs(&of_process, &of_service),
+        pairs(&of_all, &[OfService::Nothing, OfService::RedisForgets]),
+        pairs(&[Nothing, Kill(One), Kill(All)], &silence),
+        outages.to_vec(),
+        pairs(&[Kill(One), Rolling, Usurp], &[OfService::Nothing]),
+    ]
+    .concat()
 }
 
-/// By the seed, until the time is over; each world is judged before the next.
+fn faults_under_a_sentinel() -> Vec<Strike> {
+    use OfProcess::{Cut as CutOff, Freeze, Kill, Nothing, Rolling, Scale};
+    use Whom::{All, One};
+    let cut = CutOff(One, From::Kafka, Cut::Reset, SHORT);
+    let fail_over = [OfService::RedisRestarts(AWAY)];
+    [
+        pairs(&[Kill(One), Freeze(One, LONG), Rolling, Scale], &[OfService::Nothing]),
+        pairs(
+            &[
+                Nothing,
+                Kill(One),
+                Kill(All),
+                cut,
+                Freeze(One, LONG),
+                Freeze(All, SHORT),
+                Rolling,
+                Scale,
+            ],
+            &fail_over,
+        ),
+        pairs(&[Nothing, Kill(One)], &[OfService::RedisForgets, OfService::BrokerEnds]),
+    ]
+    .concat()
+}
+
+/// By the seed, until the time is over. Each world is judged before the next, has a seed of its own, and begins a run that is
+/// given that seed: four in a row are of the four kinds.
 pub fn chance(options: &Options, report: &mut Report) {
-    let dir = Directory::new();
+    let dir = Directory::new(options);
     let mut broker = Broker::start(dir.path(), SLOTS);
-    let mut dice = Dice::of(options.seed);
     let mut options = options.clone();
     while report.time() < options.time {
         let world = World {
-            is_static: dice.one_in(2),
-            is_watched: dice.one_in(3),
+            is_static: options.seed.is_multiple_of(2),
+            is_watched: options.seed % 4 > 1,
         };
         let until = options.time.min(report.time() + WORLD);
-        options.seed = options.seed.wrapping_add(1);
         world.play(&mut broker, &options, report, |stage, dice, report| {
             while report.time() < until {
-                any(dice).perform(stage, dice, report);
+                any(dice, world).perform(stage, dice, report);
             }
         });
+        options.seed = options.seed.wrapping_add(1);
     }
 }
 
-fn any(dice: &mut Dice) -> Strike {
+fn any(dice: &mut Dice, world: World) -> Strike {
     let cut = if dice.one_in(2) { Cut::Silent } else { Cut::Reset };
     let time = Duration::from_secs(1 + dice.roll(20) as u64);
-    let of_process = match dice.roll(10) {
+    let whom = if dice.one_in(3) { Whom::All } else { Whom::One };
+    // The sentinel and its servers have no cables.
+    let from = match dice.roll(3) {
+        1 if !world.is_watched => From::Redis,
+        2 if !world.is_watched => From::Both,
+        _ => From::Kafka,
+    };
+    let of_process = match dice.roll(11) {
         0 => OfProcess::Nothing,
-        1..=3 => OfProcess::Kill,
-        4 => OfProcess::Freeze(time),
-        5 => OfProcess::CutFromKafka(cut, time),
-        6 => OfProcess::CutFromRedis(cut, time),
-        7 => OfProcess::CutFromBoth(cut, time),
+        1..=3 => OfProcess::Kill(whom),
+        4 => OfProcess::Freeze(whom, time),
+        5..=7 => OfProcess::Cut(whom, from, cut, time),
         8 => OfProcess::Rolling,
+        9 if world.is_static => OfProcess::Usurp,
         _ => OfProcess::Scale,
     };
-    let of_service = match dice.roll(8) {
-        0..=2 => OfService::Nothing,
+    let of_service = match dice.roll(9) {
+        0..=2 if of_process != OfProcess::Nothing => OfService::Nothing,
         3 => OfService::BrokerEnds,
         4 => OfService::BrokerIsKilled,
-        5 => OfService::RedisRestarts(time / 4),
+        5 => OfService::BrokerFreezes(time),
+        6 => OfService::RedisRestarts(time / 4),
         _ => OfService::RedisForgets,
     };
     Strike(of_process, of_service)
