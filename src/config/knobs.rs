@@ -50,7 +50,7 @@ const KAFKA: &[Knob] = &[
         "kafka.static_membership",
         Flag,
         Is("false"),
-        "Join the group under the instance id, so that a restart within the session timeout takes its partitions back without a rebalance. Needs an instance id that outlives the restart; of a process that ends for good the partitions stand still until the session timeout.",
+        "Join the group under the instance id, so that a restart within the session timeout takes its partitions back at once; the group then rebalances once, and none of them moves. Needs an instance id that outlives the restart; of a process that ends for good the partitions stand still until the session timeout.",
     ),
     knob(
         "kafka.group_protocol",

@@ -62,6 +62,12 @@ pub struct Consumer {
     pending: Pending,
     /// Static membership: the group waits for another of this name.
     is_static: bool,
+    /// A static member that comes back is handed what its place was left with, without a rebalance. What its earlier self had
+    /// been told to give up, and gave up by ending, nobody hands out then: who revokes is the one to join again, and it is
+    /// gone (in Kafka 4: GroupMetadataManager.updateStaticMemberThenRebalanceOrCompleteJoin, of a stable group). So it joins
+    /// once more after its first assignment, holding that, and nothing moves but what nobody has. A subscription that comes
+    /// while an assignment waits for its answer is put off by the client, and is then a reason to join, be it the same.
+    joins_again: Option<String>,
     leaders: Leaders,
 }
 
@@ -77,15 +83,24 @@ impl Consumer {
             .map_err(|source| Error::client("opening a consumer", source))?;
         super::native::reach(client.client(), Duration::ZERO);
         let events = Events::of(client).ok_or(Error::Misuse("a consumer needs a group id"))?;
+        let is_static = config.get("group.instance.id").is_some();
         Ok(Self {
             events,
             pending: Pending::Nothing,
-            is_static: config.get("group.instance.id").is_some(),
+            is_static,
+            joins_again: (is_static && config.get("group.protocol") != Some("consumer")).then(String::new),
             leaders: Leaders::default(),
         })
     }
 
-    pub fn subscribe(&self, topic: &str) -> Result<(), Error> {
+    pub fn subscribe(&mut self, topic: &str) -> Result<(), Error> {
+        if let Some(again) = &mut self.joins_again {
+            topic.clone_into(again);
+        }
+        self.subscribe_to(topic)
+    }
+
+    fn subscribe_to(&self, topic: &str) -> Result<(), Error> {
         self.client()
             .subscribe(&[topic])
             .map_err(|source| Error::client("subscribing", source))
@@ -180,6 +195,9 @@ impl Consumer {
         self.pending.allow_assign()?;
         let list = offsets(from)?;
         self.know(from);
+        if let Some(topic) = self.joins_again.take_if(|_| self.pending == Pending::Assign) {
+            self.subscribe_to(&topic)?;
+        }
         self.client()
             .incremental_assign(&list)
             .map_err(|source| Error::client("assigning partitions", source))?;

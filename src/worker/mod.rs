@@ -186,7 +186,7 @@ impl Worker {
         if !is_due || self.core.tasks().next().is_some() || self.core.is_waiting() {
             return;
         }
-        let renewed = Consumer::open(&self.parts.kafka).and_then(|consumer| {
+        let renewed = Consumer::open(&self.parts.kafka).and_then(|mut consumer| {
             consumer.subscribe(&self.parts.commands_topic)?;
             Ok(consumer)
         });

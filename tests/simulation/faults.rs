@@ -87,8 +87,14 @@ impl World {
         (!pids.is_empty()).then(|| pids[self.luck.place(pids.len())])
     }
 
+    /// Rather one that gives partitions up.
     fn kill(&mut self) {
-        let Some(pid) = self.any_process() else { return };
+        let mut processes = self.processes.values();
+        let giving = processes.find(|process| process.member.is_handing_over());
+        let giving = giving.map(|process| process.pid).filter(|_| self.luck.chance(500));
+        let Some(pid) = giving.or_else(|| self.any_process()) else {
+            return;
+        };
         self.say(|| format!("[{pid}] is killed"));
         self.oracle.count("killed");
         self.end(pid);

@@ -1,7 +1,7 @@
 //! A process as a member of its group, the way its client library does it: heartbeats go on by themselves, every rebalance
 //! waits for the one answer of the application, and who was expelled forgets its member id before anything else.
 
-use crate::kafka::group::Beat;
+use crate::kafka::group::{Asker, Beat};
 use crate::process::{Pid, Process};
 use crate::sabotage::Sabotage;
 use crate::world::{Happening, World};
@@ -19,7 +19,12 @@ pub enum Awaiting {
 }
 
 pub struct Membership {
-    pub subscribed: bool,
+    /// The name of a static member.
+    instance: Option<usize>,
+    /// It joins once more after its first assignment: what its earlier self gave up by ending is handed out then.
+    joins_again: bool,
+    /// Another bears its name: this client is of no use any more.
+    pub is_fenced: bool,
     /// Empty: no member.
     pub id: String,
     pub generation: i32,
@@ -32,10 +37,30 @@ pub struct Membership {
     kept: (String, i32),
 }
 
-impl Default for Membership {
-    fn default() -> Self {
+/// When a fenced client is replaced: as `src/worker/renewal.rs` has it.
+#[derive(Default)]
+pub struct Renewal {
+    pub due: Option<u64>,
+    wait: u64,
+    fenced: Option<u64>,
+}
+
+impl Renewal {
+    fn fenced(&mut self, now: u64) {
+        let again = self.fenced.is_some_and(|last| now < last + 60_000 + self.wait);
+        self.wait = if again { (2 * self.wait).min(16_000) } else { 250 };
+        self.fenced = Some(now);
+        self.due = Some(now + self.wait);
+    }
+}
+
+impl Membership {
+    pub fn new(slot: usize, world: &World) -> Self {
+        let instance = world.setup.statics.then_some(slot);
         Self {
-            subscribed: false,
+            instance,
+            joins_again: instance.is_some() && !world.without(Sabotage::PlaceTakenQuietly),
+            is_fenced: false,
             id: String::new(),
             generation: -1,
             awaiting: Awaiting::Nothing,
@@ -45,9 +70,12 @@ impl Default for Membership {
             kept: (String::new(), -1),
         }
     }
-}
 
-impl Membership {
+    /// It was told to give partitions up, or has, and the group does not know yet.
+    pub fn is_handing_over(&self) -> bool {
+        self.rejoin || matches!(self.awaiting, Awaiting::Unassign { .. })
+    }
+
     /// The application took partitions. Any assignment is the answer to one, be it that the application was not told yet.
     pub fn assigned(&mut self) {
         if let Awaiting::Assign(added) = &mut self.awaiting {
@@ -56,6 +84,7 @@ impl Membership {
             }
             self.owned.append(added);
             self.awaiting = Awaiting::Nothing;
+            self.rejoin |= std::mem::take(&mut self.joins_again);
         }
     }
 
@@ -128,7 +157,7 @@ impl World {
             // Its threads wake up one after another.
             process.frozen_until - self.now + self.rng.pick(&[0, 10, 300, 3_000])
         } else {
-            if process.member.subscribed {
+            if !process.member.is_fenced {
                 self.beat(&mut process);
             }
             self.rng.between(20, 600)
@@ -155,14 +184,23 @@ impl World {
                 return member.expelled(&topic, is_told);
             }
             if member.awaiting == Awaiting::Nothing && process.draining_until.is_none() {
-                member.id = self.kafka.group.enter(now, &mut self.rng);
+                member.id = self.kafka.group.enter(member.instance, now, &mut self.rng);
                 self.note_watermarks(process.pid);
-                self.slots[process.slot].last_member = Some(member.id.clone());
             }
             return;
         }
-        let answer = self.kafka.group.beat(&member.id, member.generation, now);
+        let asker = Asker {
+            id: &member.id,
+            instance: member.instance,
+        };
+        let answer = self.kafka.group.beat(&asker, member.generation, now);
         match (answer, &member.awaiting) {
+            (Beat::Fenced, _) => {
+                member.is_fenced = true;
+                member.id.clear();
+                member.generation = -1;
+                self.oracle.count("fenced by its name");
+            }
             (Beat::Unknown, _) => member.expelled(&topic, is_told),
             (_, Awaiting::Assign(_) | Awaiting::Unassign { .. }) => {}
             (Beat::Join, _) => {
@@ -186,6 +224,24 @@ impl World {
                     .join(&member.id, member.owned.clone(), now, &mut self.rng);
             }
             (Beat::Fine, _) => {}
+        }
+    }
+}
+
+impl Process {
+    /// All that the fenced client had is lost; until there is another, nothing is asked of it.
+    pub fn fenced(&mut self, now: u64) -> Rebalance {
+        self.renewal.fenced(now);
+        Rebalance::Lost(self.core.tasks().map(|task| task.inputs[0].clone()).collect())
+    }
+
+    /// Another client in its place, once all that it had is forgotten.
+    pub fn renew(&mut self, world: &World) {
+        let is_due = self.renewal.due.is_some_and(|due| due <= world.now);
+        if is_due && self.core.tasks().next().is_none() && !self.core.is_waiting() {
+            self.renewal.due = None;
+            self.member = Membership::new(self.slot, world);
+            self.flows.clear();
         }
     }
 }

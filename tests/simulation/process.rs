@@ -2,7 +2,7 @@
 //! killed or frozen between any two of its actions.
 
 use crate::insight::{Fed, Insight};
-use crate::membership::Membership;
+use crate::membership::{Membership, Renewal};
 use crate::rng::Rng;
 use crate::sabotage::Sabotage;
 use crate::world::{Happening, World};
@@ -40,7 +40,10 @@ pub struct Producer {
     pub handle: Handle,
     pub epoch: i32,
     pub suspect: bool,
+    /// None is there, and not before this is another opened.
     pub replace_at: Option<u64>,
+    /// One is being opened, beside all else: when that ends, and under which epoch, or with none.
+    opening: Option<(u64, Option<i32>)>,
     pub records: Vec<NewRecord>,
     pub offsets: BTreeMap<usize, i64>,
     /// The coordinator knows of the transaction.
@@ -48,6 +51,14 @@ pub struct Producer {
     /// An attempt of the step under way has been put off.
     pub again: bool,
     pub insight: Insight,
+}
+
+impl Producer {
+    /// Another is to be opened at once.
+    pub fn gone(&mut self) {
+        self.handle = Handle::Absent;
+        self.replace_at = Some(0);
+    }
 }
 
 /// The thread that reads the settings.
@@ -73,6 +84,8 @@ pub struct Process {
     pub flows: BTreeMap<TopicPartition, Flow>,
     pub producer: Producer,
     pub member: Membership,
+    /// Wanted once the client was fenced.
+    pub renewal: Renewal,
     pub asking: Asking,
     pub frozen_until: u64,
     pub draining_until: Option<u64>,
@@ -108,13 +121,15 @@ impl Process {
                 epoch: 0,
                 suspect: false,
                 replace_at: Some(world.now),
+                opening: None,
                 records: Vec::new(),
                 offsets: BTreeMap::new(),
                 touched: false,
                 again: false,
                 insight: Insight::new(),
             },
-            member: Membership::default(),
+            member: Membership::new(slot, world),
+            renewal: Renewal::default(),
             asking: Asking::default(),
             frozen_until: 0,
             draining_until: None,
@@ -251,6 +266,7 @@ impl Process {
                     self.idle = self.mail.is_empty();
                     self.inbox.append(&mut self.mail);
                 }
+                1 if self.renewal.due.is_some() => self.renew(world),
                 1 => {
                     self.poll(world);
                     self.idle &= self.inbox.is_empty();
@@ -270,11 +286,19 @@ impl Process {
             return world.rng.between(1, 3);
         }
         let blocked = self.blocked.as_ref().map_or(IDLE_MS, |(at, _)| at - world.now);
-        let most = self.core.patience_ms().min(blocked).clamp(1, IDLE_MS);
+        let opened = self
+            .producer
+            .opening
+            .map_or(IDLE_MS, |(at, _)| at.saturating_sub(world.now));
+        let most = self.core.patience_ms().min(blocked).min(opened).clamp(1, IDLE_MS);
         world.rng.between(1, most)
     }
 
+    /// On a thread of its own: the protocol hears of it when there is one.
     fn open_producer(&mut self, world: &mut World) {
+        if let Some((_, epoch)) = self.producer.opening.take_if(|(at, _)| *at <= world.now) {
+            return self.opened(epoch, world);
+        }
         if self.producer.replace_at.is_none_or(|at| at > world.now) {
             return;
         }
@@ -284,22 +308,23 @@ impl Process {
         } else {
             world.kafka.coordinator.init(&id)
         };
-        match opened {
-            Ok(epoch) if !world.flaky() => {
-                self.producer.handle = Handle::Idle;
-                self.producer.epoch = epoch;
-                self.producer.suspect = false;
-                self.producer.replace_at = None;
-                self.member.subscribed = true;
-                self.inbox.push_back(Event::Transaction(TransactionAnswer::Replaced));
-            }
-            answer => {
-                if let Err(Some(_)) = answer {
-                    world.decided(&id);
-                }
-                self.producer.replace_at = Some(world.now + world.rng.between(50, 500));
-            }
+        if let Err(Some(_)) = opened {
+            world.decided(&id);
         }
+        let epoch = opened.ok().filter(|_| !world.flaky());
+        self.producer.opening = Some((world.now + world.latency(), epoch));
+        self.producer.replace_at = None;
+    }
+
+    fn opened(&mut self, epoch: Option<i32>, world: &mut World) {
+        let Some(epoch) = epoch else {
+            self.producer.replace_at = Some(world.now + world.rng.between(50, 500));
+            return;
+        };
+        self.producer.handle = Handle::Idle;
+        self.producer.epoch = epoch;
+        self.producer.suspect = false;
+        self.inbox.push_back(Event::Transaction(TransactionAnswer::Replaced));
     }
 
     /// What the client has to hand out: a rebalance ends the turn, as in the adapter.
@@ -323,9 +348,11 @@ impl Process {
                 self.inbox.push_back(event);
             }
         }
-        if let Some(rebalance) = self.member.told.pop_front() {
-            self.inbox.push_back(Event::Rebalance(rebalance));
+        let mut told = self.member.told.pop_front();
+        if told.is_none() && self.member.is_fenced {
+            told = Some(self.fenced(world.now));
         }
+        self.inbox.extend(told.map(Event::Rebalance));
     }
 
     fn read(&mut self, at: &TopicPartition, world: &mut World) -> Option<Event> {
@@ -444,12 +471,6 @@ impl World {
         }
         let pid = self.oracle.next_pid();
         let mut process = Process::new(pid, slot, self);
-        if self.setup.statics
-            && let Some(old) = self.slots[slot].last_member.take()
-            && let Some(id) = self.kafka.group.replace(&old, self.now)
-        {
-            process.member.id = id;
-        }
         process.mail.push_back(self.counts());
         self.say(|| format!("[{pid}] starts in slot {slot}"));
         self.slots[slot].runs = Some(pid);
@@ -473,8 +494,10 @@ impl World {
 
     fn leave(&mut self, process: Process) {
         self.say(|| format!("[{}] leaves", process.pid));
-        self.slots[process.slot].last_member = None;
-        self.kafka.group.leave(&process.member.id, &mut self.rng);
+        // The place of a static member waits for it to come back.
+        if !self.setup.statics {
+            self.kafka.group.leave(&process.member.id, &mut self.rng);
+        }
         self.buried(process.slot);
     }
 }

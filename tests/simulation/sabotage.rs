@@ -61,6 +61,7 @@ pub enum Sabotage {
     SuspectProducerGoesOn,
     ReplacedWithoutFence,
     LostIsNotTold,
+    PlaceTakenQuietly,
     RevokedLetGoAtOnce,
     ResumeWithoutSeek,
     SettingsFromMemory,
@@ -171,6 +172,11 @@ pub const RULES: &[(Sabotage, &str, &str)] = &[
         Sabotage::LostIsNotTold,
         "partitions that were lost are forgotten",
         "they are kept through the next generation",
+    ),
+    (
+        Sabotage::PlaceTakenQuietly,
+        "a static member that takes its place back joins once more",
+        "it does not",
     ),
     (
         Sabotage::RevokedLetGoAtOnce,

@@ -131,7 +131,7 @@ impl Setup {
                 _ => {}
             }
         }
-        self.records = self.records.max(40);
+        self.records = self.records.max(60);
         self
     }
 }

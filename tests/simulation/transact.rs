@@ -36,16 +36,18 @@ impl Process {
             TransactionStep::Commit => self.end(true, world),
             TransactionStep::Abort => self.end(false, world),
             TransactionStep::ReplaceProducer => {
-                self.producer.handle = Handle::Absent;
-                self.producer.replace_at = Some(world.now);
+                // One that is on its way already is as good as another.
+                if self.producer.handle != Handle::Absent {
+                    self.producer.gone();
+                }
                 0
             }
         }
     }
 
     fn tell(&mut self, answer: TransactionAnswer) -> u64 {
-        if matches!(answer, TransactionAnswer::ProducerLost(_)) {
-            self.producer.handle = Handle::Absent;
+        if matches!(answer, TransactionAnswer::ProducerLost(_)) && self.producer.handle != Handle::Absent {
+            self.producer.gone();
         }
         self.events.push_back(Event::Transaction(answer));
         0
@@ -64,7 +66,7 @@ impl Process {
     fn begin(&mut self, world: &World) -> TransactionAnswer {
         match self.producer.handle {
             Handle::Idle if self.producer.suspect && !world.without(Sabotage::SuspectProducerGoesOn) => {
-                self.producer.handle = Handle::Absent;
+                self.producer.gone();
                 TransactionAnswer::NotBegun
             }
             Handle::Idle => {
@@ -73,7 +75,8 @@ impl Process {
                 self.producer.insight = self.insight();
                 TransactionAnswer::Begun
             }
-            Handle::Absent | Handle::Open => lost("no producer is idle"),
+            Handle::Absent => TransactionAnswer::NotBegun,
+            Handle::Open => lost("no producer is idle"),
         }
     }
 

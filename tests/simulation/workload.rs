@@ -78,7 +78,7 @@ impl Workload {
         } else {
             ORGS[rng.place(ORGS.len())]
         };
-        if self.erasing && rng.chance(600) {
+        if self.erasing && rng.chance(800) {
             return self.come_or_go(org, rng, now);
         }
         if rng.below(100) < self.erasures {

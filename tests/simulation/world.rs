@@ -61,7 +61,6 @@ pub enum Happening {
 pub struct Station {
     pub runs: Option<Pid>,
     pub starting: bool,
-    pub last_member: Option<String>,
 }
 
 pub struct World {

@@ -5,6 +5,8 @@ use crate::rng::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub struct Member {
+    /// The name that a static member keeps, whatever its id.
+    instance: Option<usize>,
     /// What it said that it owns when it joined.
     owned: BTreeSet<i32>,
     assigned: BTreeSet<i32>,
@@ -22,8 +24,16 @@ pub struct Group {
     names: u64,
 }
 
+/// Who asks.
+pub struct Asker<'a> {
+    pub id: &'a str,
+    pub instance: Option<usize>,
+}
+
 /// What a heartbeat is answered.
 pub enum Beat {
+    /// Another member bears its name by now.
+    Fenced,
     /// Expelled: its partitions may have other owners.
     Unknown,
     /// A rebalance has begun: join again.
@@ -48,11 +58,15 @@ impl Group {
         }
     }
 
-    /// A new member; the group rebalances.
-    pub fn enter(&mut self, now_ms: u64, rng: &mut Rng) -> String {
+    /// A new member; the group rebalances. A static one takes the place of the member of its name instead.
+    pub fn enter(&mut self, instance: Option<usize>, now_ms: u64, rng: &mut Rng) -> String {
+        if let Some(id) = self.replace(instance, now_ms) {
+            return id;
+        }
         self.names += 1;
         let id = format!("member-{}", self.names);
         let member = Member {
+            instance,
             owned: BTreeSet::new(),
             assigned: BTreeSet::new(),
             joined: true,
@@ -64,9 +78,16 @@ impl Group {
         id
     }
 
-    /// A static member that was started again: it takes the old one's place, without a rebalance. None: that one is gone.
-    pub fn replace(&mut self, old: &str, now_ms: u64) -> Option<String> {
-        let mut member = self.members.remove(old)?;
+    fn bearer(&self, instance: Option<usize>) -> Option<&String> {
+        let mut members = self.members.iter();
+        let bears = |(_, member): &(&String, &Member)| instance.is_some() && member.instance == instance;
+        members.find(bears).map(|(id, _)| id)
+    }
+
+    /// It is handed what the old one had been, without a rebalance. None: there is no old one.
+    fn replace(&mut self, instance: Option<usize>, now_ms: u64) -> Option<String> {
+        let old = self.bearer(instance)?.clone();
+        let mut member = self.members.remove(&old)?;
         self.names += 1;
         let id = format!("member-{}", self.names);
         member.heard_ms = now_ms;
@@ -91,9 +112,10 @@ impl Group {
         self.complete(rng);
     }
 
-    pub fn beat(&mut self, id: &str, generation: i32, now_ms: u64) -> Beat {
-        let Some(member) = self.members.get_mut(id) else {
-            return Beat::Unknown;
+    pub fn beat(&mut self, asker: &Asker<'_>, generation: i32, now_ms: u64) -> Beat {
+        let is_replaced = self.bearer(asker.instance).is_some_and(|id| id != asker.id);
+        let Some(member) = self.members.get_mut(asker.id) else {
+            return if is_replaced { Beat::Fenced } else { Beat::Unknown };
         };
         member.heard_ms = now_ms;
         if self.preparing {

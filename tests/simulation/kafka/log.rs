@@ -68,6 +68,11 @@ impl Log {
         self.slots.len() as i64
     }
 
+    /// So many transactions whose markers are yet to land here.
+    pub fn unended(&self) -> usize {
+        self.open.len()
+    }
+
     /// The last stable offset.
     pub fn stable(&self) -> i64 {
         self.open.values().copied().min().unwrap_or_else(|| self.high())
