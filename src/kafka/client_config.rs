@@ -252,7 +252,8 @@ impl Settings {
         });
         config.set("bootstrap.servers", &self.brokers);
         config.set("client.id", "chatroom-router");
-        config.set("reconnect.backoff.max.ms", "2000");
+        // Finding a coordinator or a leader again takes several connections, one after another.
+        config.set("reconnect.backoff.max.ms", "500");
         config.set("log.connection.close", "false");
         config.set("socket.keepalive.enable", "true");
         let security = &self.security;

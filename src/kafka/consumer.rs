@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList};
 
 pub use super::fault::Fault;
@@ -266,7 +266,13 @@ impl Consumer {
     /// The group's committed offsets, in the order asked for; `None` where there is none. Waits for transactions that
     /// have offsets of these partitions open, as a `read_committed` consumer must (KIP-447), and no longer than `timeout`.
     pub fn committed(&self, partitions: &[TopicPartition], timeout: Duration) -> Result<Vec<Option<i64>>, Error> {
-        committed_offsets(self.client(), partitions, timeout)
+        committed_offsets(self.client(), partitions, timeout).map_err(|error| match error {
+            Error::Client { source, .. } if source.code() == Some(Code::OperationTimedOut) => Error::TimedOut {
+                doing: "asking for committed offsets, which wait for the transactions that hold them".into(),
+                waited: timeout,
+            },
+            error => error,
+        })
     }
 
     /// What the next transactional commit would be fenced by: generation (or member epoch) and member id.

@@ -130,7 +130,7 @@ impl Lookup {
         let until = Instant::now() + timeout;
         let answer = self.ask_leaders(of, what, timeout);
         let code = answer.as_ref().err().and_then(KafkaError::rdkafka_error_code);
-        let answer = if code.is_some_and(is_without_leader) {
+        let answer = if code.is_some_and(is_of_leaders) {
             leaders::learn(self.client.client().client(), of, until);
             let left = until.saturating_duration_since(Instant::now());
             self.ask_leaders(of, what, left.max(Duration::from_millis(1)))
@@ -177,10 +177,17 @@ impl Lookup {
     }
 }
 
-/// Of partitions without a leader the library's own word is that they are unknown.
-fn is_without_leader(code: Code) -> bool {
+/// What was known of leaders is no longer so, or nothing was known: of partitions without one the library's own word is that
+/// they are unknown.
+fn is_of_leaders(code: Code) -> bool {
     matches!(
         code,
-        Code::UnknownPartition | Code::LeaderNotAvailable | Code::UnknownTopicOrPartition | Code::UnknownTopic
+        Code::UnknownPartition
+            | Code::UnknownTopicOrPartition
+            | Code::UnknownTopic
+            | Code::LeaderNotAvailable
+            | Code::NotLeaderForPartition
+            | Code::FencedLeaderEpoch
+            | Code::UnknownLeaderEpoch
     )
 }

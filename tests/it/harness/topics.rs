@@ -13,6 +13,9 @@ use std::collections::BTreeMap;
 pub fn client_config() -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", kafka_brokers());
+    // What waits is the program under test, never we.
+    config.set("reconnect.backoff.ms", "20");
+    config.set("reconnect.backoff.max.ms", "100");
     config
 }
 
