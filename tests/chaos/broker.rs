@@ -75,6 +75,16 @@ impl Broker {
         process.signal("CONT");
     }
 
+    /// What it says of markers that it did not write, of a world's transactions. The coordinator takes a partition without a
+    /// leader for a deleted one, and where there is no other replica none has a leader while a broker goes or comes: what it
+    /// calls committed is aborted later, in part, or hangs. Nothing that reads or writes there can mend that.
+    pub fn lost_markers(&self, prefix: &str) -> String {
+        let text = std::fs::read(self.output()).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text);
+        let lost = |line: &&str| line.contains("likely deleted already") && line.contains(prefix);
+        text.lines().filter(lost).collect::<Vec<_>>().join("\n")
+    }
+
     fn starts(&self) -> usize {
         let text = std::fs::read(self.output()).unwrap_or_default();
         String::from_utf8_lossy(&text).matches("Kafka Server started").count()

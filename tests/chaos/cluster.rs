@@ -31,11 +31,15 @@ struct Running {
     admin_port: u16,
 }
 
+/// Of all names of the world whose logs stand there.
+pub fn prefix(dir: &Path) -> String {
+    format!("{}-", dir.file_name().unwrap_or_default().display())
+}
+
 impl Cluster {
     /// Its topics, and no process yet. `is_static`: restarted processes take back what they had (static membership).
     pub fn new(dir: &Path, is_static: bool, admin: &Admin) -> Cluster {
-        let id = uuid::Uuid::new_v4().simple().to_string();
-        let prefix = format!("chaos-{}-", &id[..8]);
+        let prefix = prefix(dir);
         let environment = environment(&prefix);
         apply_topics(&environment);
         let cluster = Cluster {

@@ -17,7 +17,7 @@ pub struct Options {
     pub seed: u64,
     /// Records a second.
     pub rate: usize,
-    /// Of a script, only faults whose name has this in it.
+    /// Of a script, only faults whose name has this in it, or one of these (a comma between them).
     pub only: String,
     /// The logs stay also of what went well.
     pub keeps: bool,

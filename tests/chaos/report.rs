@@ -23,6 +23,8 @@ pub struct Report {
     pub world: &'static str,
     kinds: BTreeMap<String, Vec<(Duration, Duration)>>,
     total: Outcome,
+    /// Not judged: Kafka itself had lost some of their transactions.
+    pub lost_worlds: usize,
 }
 
 impl Report {
@@ -32,6 +34,7 @@ impl Report {
             world: "",
             kinds: BTreeMap::new(),
             total: Outcome::default(),
+            lost_worlds: 0,
         }
     }
 
@@ -87,6 +90,10 @@ impl Report {
              {compared} records of the index as the changelog says; {:.0?}",
             self.began.elapsed()
         );
+        if self.lost_worlds > 0 {
+            let lost = self.lost_worlds;
+            eprintln!("{lost} worlds were not judged, since Kafka itself had lost transactions of them");
+        }
     }
 }
 
