@@ -209,7 +209,7 @@ impl Core {
             Ok(prepared) => prepared,
             Err(why) => return self.stop(partition, Stopped::running(why, now.steady_ms)),
         };
-        if !self.admits(&at, offset, prepared.is_bad()) {
+        if !self.admits(&at, offset, prepared.is_bad()) && self.config.rules.hold(Rule::HaltedLeft) {
             return;
         }
         let running = self.tasks.get_mut(&partition).and_then(Task::running_mut);
@@ -229,7 +229,7 @@ impl Core {
         let life = task.life;
         let Some(running) = task.running_mut() else { return };
         // Behind what was left lies the end, but what was left is yet to be judged.
-        if self.bursts.is_halted(&at.topic_partition()) {
+        if self.bursts.is_halted(&at.topic_partition()) && self.config.rules.hold(Rule::HaltedEndless) {
             return;
         }
         match running.collected.get_mut(&at.topic_partition()) {

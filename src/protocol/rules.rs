@@ -14,6 +14,12 @@ pub enum Rule {
     SameLife,
     /// After a producer was lost, everything is doubted.
     LossDoubted,
+    /// A contradiction stops a partition only once it was found twice.
+    FoundTwice,
+    /// Of an input that is halted, nothing from the halt on is taken.
+    HaltedLeft,
+    /// Nor is its end reached.
+    HaltedEndless,
 }
 
 /// Those in force: all of them.

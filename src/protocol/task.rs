@@ -2,6 +2,7 @@
 
 use super::recovering::{Around, Next, Recovering};
 use super::retry::Retry;
+use super::rules::Rule;
 use super::{Action, Life, RecoveryAnswer, RecoveryQuestion, Report};
 use crate::domain::time::Instant;
 use crate::index::Generation;
@@ -177,7 +178,10 @@ impl Task {
                 actions.push(Action::Recover(self.life, question));
             }
             Next::Wait => {}
-            Next::Stop(why) if !recovering.is_found_twice(&why, &inputs, around.steady_ms) => {
+            Next::Stop(why)
+                if around.settings.rules.hold(Rule::FoundTwice)
+                    && !recovering.is_found_twice(&why, &inputs, around.steady_ms) =>
+            {
                 actions.push(Action::Report(Report::Unavailable {
                     partition: self.life.partition,
                     what: why,

@@ -30,6 +30,7 @@ impl World {
         for partition in 0..self.setup.partitions {
             self.check_index(partition);
         }
+        self.check_owners();
         for process in self.processes.values() {
             let held: usize = process
                 .core
@@ -47,6 +48,20 @@ impl World {
             let ms = self.rng.between(200, 3_000);
             self.after(ms, Happening::Look);
         }
+    }
+
+    /// Where all members are content, each partition has an owner.
+    fn check_owners(&self) {
+        let group = &self.kafka.group;
+        let is_content = |id: &String| {
+            let process = self.processes.values().find(|process| process.member.id == *id);
+            process.is_some_and(|process| process.member.is_settled(group.generation))
+        };
+        let unowned = group.unowned();
+        assert!(
+            unowned.is_empty() || !group.ids().all(is_content),
+            "partitions {unowned:?} have no owner, and all members are content"
+        );
     }
 
     /// The index up to its marker is the fold of the changelog up to there.

@@ -91,7 +91,7 @@ impl World {
     fn kill(&mut self) {
         let mut processes = self.processes.values();
         let giving = processes.find(|process| process.member.is_handing_over());
-        let giving = giving.map(|process| process.pid).filter(|_| self.luck.chance(500));
+        let giving = giving.map(|process| process.pid).filter(|_| self.luck.chance(800));
         let Some(pid) = giving.or_else(|| self.any_process()) else {
             return;
         };

@@ -76,6 +76,12 @@ impl Membership {
         self.rejoin || matches!(self.awaiting, Awaiting::Unassign { .. })
     }
 
+    /// It has what it was given in that generation, and has no reason to join.
+    pub fn is_settled(&self, generation: i32) -> bool {
+        let joins = self.rejoin || self.joins_again;
+        self.generation == generation && self.awaiting == Awaiting::Nothing && !joins
+    }
+
     /// The application took partitions. Any assignment is the answer to one, be it that the application was not told yet.
     pub fn assigned(&mut self) {
         if let Awaiting::Assign(added) = &mut self.awaiting {
@@ -170,7 +176,7 @@ impl World {
     fn note_watermarks(&mut self, pid: Pid) {
         for at in self.kafka.partitions_of(self.shared.topic(TopicKind::RouterChangelog)) {
             let high = self.kafka.log(&at).high();
-            self.spoilt.joined.insert((pid, at), (self.steps, high));
+            self.spoilt.joined.insert((pid, at), high);
         }
     }
 

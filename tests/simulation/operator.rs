@@ -6,7 +6,7 @@ use crate::world::{Happening, World};
 use chatroom_router::contract::TopicKind;
 use chatroom_router::index::{Batch, Begin, Change, Generation, Op};
 use chatroom_router::kafka::TopicPartition;
-use chatroom_router::protocol::Partition;
+use chatroom_router::protocol::{Event, Partition};
 
 /// Why a partition may stop. Neither: it is mended, and who looked before may still stop.
 #[derive(Debug, Clone, Copy, Default)]
@@ -32,6 +32,23 @@ impl World {
         self.oracle.count("stopped");
         let ms = self.rng.between(200, 3_000);
         self.after(ms, Happening::Mend(Some(pid), partition));
+    }
+
+    /// An input was halted for its bad records: somebody looks at them, and says go on.
+    pub fn halted(&mut self, at: &TopicPartition) {
+        self.oracle.count("halted");
+        let ms = self.rng.between(200, 5_000);
+        let for_ms = self.rng.pick(&[0, 500, 5_000]);
+        self.after(ms, Happening::GoOn(at.clone(), for_ms));
+    }
+
+    /// Said to all: who owns it, the sender does not know.
+    pub fn go_on(&mut self, at: &TopicPartition, for_ms: u64) {
+        let pids: Vec<Pid> = self.processes.keys().copied().collect();
+        for pid in pids {
+            let ms = self.latency();
+            self.after(ms, Happening::Mail(pid, Event::GoOn(at.clone(), for_ms)));
+        }
     }
 
     /// What the sentence of the stop asks for; and the process is started again.

@@ -68,9 +68,15 @@ impl Process {
         0
     }
 
-    fn reported(&self, report: &Report, world: &mut World) {
-        if let Report::Stopped { partition, why } = report {
-            world.stopped(self.pid, *partition, why);
+    fn reported(&mut self, report: &Report, world: &mut World) {
+        match report {
+            Report::Stopped { partition, why } => world.stopped(self.pid, *partition, why),
+            Report::Halted { at, offset, .. } => {
+                self.halted.insert(at.clone(), *offset);
+                world.halted(at);
+            }
+            Report::HaltOver { at } => drop(self.halted.remove(at)),
+            _ => {}
         }
         world.oracle.reported(report);
     }

@@ -17,8 +17,9 @@ pub type Pid = u32;
 /// Things taken from the consumer at once.
 const DRAIN: u64 = 20;
 const DRAIN_MS: u64 = 10_000;
-/// The longest that a process waits without looking.
+/// The longest that a process waits without looking, and so with something that could go.
 const IDLE_MS: u64 = 250;
+const RIPE_MS: u64 = 20;
 
 /// An assigned partition, as the client reads it.
 pub struct Flow {
@@ -87,6 +88,8 @@ pub struct Process {
     /// Wanted once the client was fenced.
     pub renewal: Renewal,
     pub asking: Asking,
+    /// Inputs that it has halted, and from which offset on.
+    pub halted: BTreeMap<TopicPartition, i64>,
     pub frozen_until: u64,
     pub draining_until: Option<u64>,
     fed: BTreeMap<Partition, (u64, Vec<Rc<Fed>>)>,
@@ -131,6 +134,7 @@ impl Process {
             member: Membership::new(slot, world),
             renewal: Renewal::default(),
             asking: Asking::default(),
+            halted: BTreeMap::new(),
             frozen_until: 0,
             draining_until: None,
             fed: BTreeMap::new(),
@@ -160,7 +164,8 @@ impl Process {
         let noted = self.note(&event, world);
         let actions = self.core.handle(event, world.clocks());
         self.actions.extend(actions);
-        if let Some((partition, epoch, fed)) = noted {
+        if let Some((partition, epoch, mut fed)) = noted {
+            fed.retain(|fed| self.is_taken(partition, fed));
             let held = self.fed.entry(partition).or_insert((epoch, Vec::new()));
             if held.0 != epoch {
                 *held = (epoch, Vec::new());
@@ -209,6 +214,15 @@ impl Process {
             }
             _ => None,
         }
+    }
+
+    /// What stands behind a halt was left, and will come again.
+    fn is_taken(&self, partition: Partition, fed: &Fed) -> bool {
+        let Fed::Record { record, .. } = fed else { return true };
+        let task = self.core.tasks().find(|task| task.life.partition == partition);
+        let running = task.and_then(|task| task.running());
+        let collected = running.and_then(|running| running.collected.get(&record.at.topic_partition()));
+        collected.is_none_or(|next| *next > record.at.offset)
     }
 
     /// What was collected and isn't committed, of each task, as of now.
@@ -290,7 +304,12 @@ impl Process {
             .producer
             .opening
             .map_or(IDLE_MS, |(at, _)| at.saturating_sub(world.now));
-        let most = self.core.patience_ms().min(blocked).min(opened).clamp(1, IDLE_MS);
+        // What is ripe and does not go waits for an answer, which wakes it.
+        let patience = match self.core.patience_ms() {
+            0 => RIPE_MS,
+            ms => ms,
+        };
+        let most = patience.min(blocked).min(opened).clamp(1, IDLE_MS);
         world.rng.between(1, most)
     }
 

@@ -15,8 +15,8 @@ use std::sync::Arc;
 pub struct Spoilt {
     /// Inputs whose offsets had expired.
     pub expired: BTreeSet<TopicPartition>,
-    /// Watermarks as of when a process joined its group, and the step at which that was.
-    pub joined: BTreeMap<(Pid, TopicPartition), (u64, i64)>,
+    /// Watermarks as of when a process joined its group last.
+    pub joined: BTreeMap<(Pid, TopicPartition), i64>,
     /// What was answered last about the settings.
     pub table: Option<Arc<SettingsTable>>,
 }
@@ -31,6 +31,9 @@ impl Sabotage {
             Some(Self::FoldedOnRemains) => Rules::without(Rule::FoldedAnew),
             Some(Self::CommittedInAnotherLife) => Rules::without(Rule::SameLife),
             Some(Self::LossForgotten) => Rules::without(Rule::LossDoubted),
+            Some(Self::StoppedAtOnce) => Rules::without(Rule::FoundTwice),
+            Some(Self::HaltedTaken) => Rules::without(Rule::HaltedLeft),
+            Some(Self::HaltedPassed) => Rules::without(Rule::HaltedEndless),
             _ => Rules::default(),
         }
     }
@@ -89,6 +92,9 @@ pub enum Sabotage {
     FoldedOnRemains,
     CommittedInAnotherLife,
     LossForgotten,
+    StoppedAtOnce,
+    HaltedTaken,
+    HaltedPassed,
 }
 
 /// Every rule, in the words of the protocol, and what is done in its place.
@@ -101,7 +107,7 @@ pub const RULES: &[(Sabotage, &str, &str)] = &[
     (
         Sabotage::WatermarkBeforeOffsets,
         "the high watermark is asked for after the committed offsets",
-        "before them",
+        "before them, when the group is joined",
     ),
     (
         Sabotage::UnstableOffsets,
@@ -312,5 +318,20 @@ pub const RULES: &[(Sabotage, &str, &str)] = &[
         Sabotage::LossForgotten,
         "after a producer is lost, everything is looked up anew",
         "it goes on from where it was",
+    ),
+    (
+        Sabotage::StoppedAtOnce,
+        "a contradiction stops a partition once it is found twice",
+        "at once, though another owner may write meanwhile",
+    ),
+    (
+        Sabotage::HaltedTaken,
+        "nothing is taken from where a burst of bad records halts an input",
+        "what was fetched already is",
+    ),
+    (
+        Sabotage::HaltedPassed,
+        "the end of an input that is halted is not reached",
+        "it is",
     ),
 ];

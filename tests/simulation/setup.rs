@@ -76,6 +76,10 @@ pub struct Setup {
     pub timers: bool,
     /// Of a hundred records, those that erase a contact.
     pub erasures: u64,
+    /// Of a thousand records, those that make no sense.
+    pub nonsense: u64,
+    /// More of them halt their partition.
+    pub burst: Limit,
 }
 
 impl Setup {
@@ -109,6 +113,11 @@ impl Setup {
             threaded: rng.chance(300),
             timers: rng.chance(750),
             erasures: rng.pick(&[0, 3, 12, 30]),
+            nonsense: rng.pick(&[10, 10, 10, 200, 500]),
+            burst: Limit {
+                records: rng.pick(&[4, 8, 500]),
+                percent: 50,
+            },
         };
         if setup.threaded {
             // Long enough for other things to come in between.
@@ -199,10 +208,7 @@ impl Shared {
             cache_entries: setup.cache_entries,
             grace_ms: setup.grace_ms,
             close_ms: setup.session_ms / 6,
-            burst: Limit {
-                records: 500,
-                percent: 50,
-            },
+            burst: setup.burst,
             facts: Box::new(app::facts(&self.config, self.expected)),
             expected: self.expected,
             rules: Sabotage::rules(off),

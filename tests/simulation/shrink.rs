@@ -17,7 +17,7 @@ struct Knob {
     set: fn(&mut Setup, u64),
 }
 
-const KNOBS: [Knob; 8] = [
+const KNOBS: [Knob; 9] = [
     Knob {
         name: "records",
         least: 1,
@@ -59,6 +59,12 @@ const KNOBS: [Knob; 8] = [
         least: 0,
         get: |setup| setup.stumbles,
         set: |setup, to| setup.stumbles = to,
+    },
+    Knob {
+        name: "nonsense",
+        least: 0,
+        get: |setup| setup.nonsense,
+        set: |setup, to| setup.nonsense = to,
     },
     Knob {
         name: "erasures",

@@ -191,6 +191,7 @@ impl Process {
         if world.flaky() {
             return self.tell(TransactionAnswer::MustAbort("the offsets were not taken".to_owned()));
         }
+        self.check_halts(&offsets);
         let id = self.transactional_id();
         let asker = Asker {
             id: &id,
@@ -218,6 +219,20 @@ impl Process {
             Err(_) => TransactionAnswer::MustAbort("fenced by the group".to_owned()),
         });
         world.rng.between(0, world.setup.step_ms)
+    }
+
+    /// What stands behind a halt is not committed before an operator says so; unless another owner did.
+    fn check_halts(&self, offsets: &[(TopicPartition, i64)]) {
+        for (at, offset) in offsets {
+            let from = self.halted.get(at);
+            let running = self.core.tasks().filter_map(|task| task.running());
+            let stood = running.filter_map(|running| running.positions.get(at)).max();
+            assert!(
+                from.is_none_or(|from| offset <= from || stood == Some(offset)),
+                "[{}] {at} is committed up to {offset}, and halted from {from:?}",
+                self.pid
+            );
+        }
     }
 
     fn unknown(&mut self, world: &World) -> u64 {

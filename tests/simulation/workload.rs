@@ -25,6 +25,7 @@ pub struct Workload {
     phones: usize,
     contacts: u64,
     erasures: u64,
+    nonsense: u64,
     timers: bool,
     /// Contacts come and go all the time.
     erasing: bool,
@@ -53,6 +54,7 @@ impl Workload {
             phones: rng.between(2, 6) as usize,
             contacts: if setup.is_erasing() { 2 } else { rng.between(2, 8) },
             erasures: setup.erasures,
+            nonsense: setup.nonsense,
             timers: setup.timers,
             erasing: setup.is_erasing(),
             chatrooms: Vec::new(),
@@ -70,6 +72,9 @@ impl Workload {
         }
         if rng.chance(100) && !self.earlier.is_empty() {
             return self.earlier[rng.place(self.earlier.len())].clone();
+        }
+        if rng.chance(self.nonsense) {
+            return nonsense();
         }
         let org = if rng.chance(20) {
             "nobody"
@@ -91,12 +96,7 @@ impl Workload {
             75..84 => self.change(rng),
             84..92 => self.send(rng),
             92..97 => self.settings(org, rng),
-            97..99 => self.affiliate(org, rng),
-            _ => Written {
-                kind: TopicKind::CrmChanges,
-                key: "nonsense".to_owned(),
-                value: Some(b"{".to_vec()),
-            },
+            _ => self.affiliate(org, rng),
         };
         self.earlier.push(written.clone());
         written
@@ -218,6 +218,15 @@ impl Workload {
             settings.value = None;
         }
         settings
+    }
+}
+
+/// All of it comes to one partition, most of it in a row.
+fn nonsense() -> Written {
+    Written {
+        kind: TopicKind::CrmChanges,
+        key: "nonsense".to_owned(),
+        value: Some(b"{".to_vec()),
     }
 }
 

@@ -51,6 +51,8 @@ pub enum Happening {
     Fault,
     Monitor,
     Look,
+    /// An operator lets an input that was halted go on, whatever comes of it for so many milliseconds.
+    GoOn(TopicPartition, u64),
     /// Somebody mends a partition that stopped, and starts its process again.
     Mend(Option<Pid>, Partition),
     Start(usize),
@@ -241,6 +243,7 @@ impl World {
             Happening::Monitor => self.monitor(),
             Happening::Look => self.look(),
             Happening::Mend(pid, partition) => self.mend(pid, partition),
+            Happening::GoOn(at, for_ms) => self.go_on(&at, for_ms),
             Happening::Start(slot) => self.start(slot),
         }
     }

@@ -150,6 +150,22 @@ impl Group {
         gone.iter().for_each(|id| self.leave(id, rng));
     }
 
+    pub fn ids(&self) -> impl Iterator<Item = &String> {
+        self.members.keys()
+    }
+
+    /// Partitions that nobody has been given, nor will be before somebody joins.
+    pub fn unowned(&self) -> Vec<i32> {
+        let is_owned = |partition: &i32| {
+            let mut members = self.members.values();
+            members.any(|member| member.assigned.contains(partition))
+        };
+        let is_open = self.preparing || self.members.is_empty();
+        (0..if is_open { 0 } else { self.partitions })
+            .filter(|partition| !is_owned(partition))
+            .collect()
+    }
+
     /// Whether a transactional commit of offsets passes: a generation below zero with no member is not looked at.
     pub fn admits(&self, id: &str, generation: i32) -> bool {
         (id.is_empty() && generation < 0) || (self.members.contains_key(id) && generation == self.generation)
