@@ -349,21 +349,17 @@ impl Process {
     /// What the client has to hand out: a rebalance ends the turn, as in the adapter.
     fn poll(&mut self, world: &mut World) {
         let many = world.rng.between(1, DRAIN);
+        let flowing = self.flows.iter().filter(|(_, flow)| !flow.paused);
+        let ready: Vec<TopicPartition> = flowing.map(|(at, _)| at.clone()).collect();
         for _ in 0..many {
             if self.member.told.front().is_some() && world.rng.chance(700) {
                 break;
             }
-            let ready: Vec<&TopicPartition> = self
-                .flows
-                .iter()
-                .filter(|(_, flow)| !flow.paused)
-                .map(|(at, _)| at)
-                .collect();
             if ready.is_empty() {
                 break;
             }
-            let at = ready[world.rng.place(ready.len())].clone();
-            if let Some(event) = self.read(&at, world) {
+            let at = &ready[world.rng.place(ready.len())];
+            if let Some(event) = self.read(at, world) {
                 self.inbox.push_back(event);
             }
         }

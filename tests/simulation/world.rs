@@ -19,8 +19,7 @@ use chatroom_router::index::{Batch, Generation};
 use chatroom_router::judging::SettingsTable;
 use chatroom_router::kafka::TopicPartition;
 use chatroom_router::protocol::{DueQuestion, Event, Life, Now, Partition, RecoveryQuestion};
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub enum Happening {
@@ -95,8 +94,8 @@ pub struct World {
     /// A rule that is switched off.
     pub off: Option<Sabotage>,
     pub spoilt: Spoilt,
-    queue: BinaryHeap<Reverse<(u64, u64)>>,
-    happenings: BTreeMap<u64, Happening>,
+    /// By time, and by order of scheduling.
+    queue: BTreeMap<(u64, u64), Happening>,
     scheduled: u64,
     tables: BTreeMap<i64, Arc<SettingsTable>>,
 }
@@ -141,8 +140,7 @@ impl World {
             trace: std::env::var_os("SIM_TRACE").is_some(),
             off,
             spoilt: Spoilt::default(),
-            queue: BinaryHeap::new(),
-            happenings: BTreeMap::new(),
+            queue: BTreeMap::new(),
             scheduled: 0,
             tables: BTreeMap::new(),
             luck,
@@ -168,8 +166,7 @@ impl World {
 
     pub fn after(&mut self, ms: u64, happening: Happening) {
         self.scheduled += 1;
-        self.queue.push(Reverse((self.now + ms, self.scheduled)));
-        self.happenings.insert(self.scheduled, happening);
+        self.queue.insert((self.now + ms, self.scheduled), happening);
     }
 
     /// A call that may go wrong, did.
@@ -189,14 +186,12 @@ impl World {
 
     /// Lets the next thing happen. False: nothing is left.
     pub fn step(&mut self) -> bool {
-        let Some(Reverse((at, number))) = self.queue.pop() else {
+        let Some(((at, _), happening)) = self.queue.pop_first() else {
             return false;
         };
         self.now = at;
         self.steps += 1;
-        if let Some(happening) = self.happenings.remove(&number) {
-            self.happen(happening);
-        }
+        self.happen(happening);
         true
     }
 
