@@ -58,13 +58,19 @@ start_container() {
 # Is the service that was recorded here still running? A process counts only if its command line names the directory,
 # as ours do: its number may belong to another by now.
 running() {
-    local dir=$1 service=$2 engine id pid
+    local dir=$1 service=$2 engine id pid args
     if [ -f "$dir/$service.container" ]; then
         read -r engine id <"$dir/$service.container"
         [ "$("$engine" inspect --format '{{.State.Running}}' "$id" 2>/dev/null)" = true ]
     elif [ -f "$dir/$service.pid" ]; then
         read -r pid <"$dir/$service.pid"
-        { tr '\0' ' ' <"/proc/$pid/cmdline" || ps -ww -o args= -p "$pid"; } 2>/dev/null | grep -F "$dir" >/dev/null
+        # Between one program and the next a process has no command line for a moment; an ended one keeps none.
+        for _ in {1..20}; do
+            args=$({ tr '\0' ' ' <"/proc/$pid/cmdline" || ps -ww -o args= -p "$pid"; } 2>/dev/null)
+            if [ -n "$args" ] || ! kill -0 "$pid" 2>/dev/null; then break; fi
+            sleep 0.01
+        done
+        [[ $args == *"$dir"* ]]
     else
         return 1
     fi
