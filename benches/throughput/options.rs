@@ -10,6 +10,7 @@ make bench ARGS='name=value ...'
   orgs=20            organisations, each with its settings and one number of its own
   partitions=8       of every topic
   known_percent=90   customers that the CRM has sent a contact and a chatroom for, before; the others' messages are unrouted
+  workers=0          threads of the router; 0: as many as it takes by itself
   rounds=1           the whole so often, and medians
   phase_seconds=300  the longest that any one program may take";
 
@@ -19,6 +20,7 @@ pub struct Options {
     pub orgs: u64,
     pub partitions: i32,
     pub known_percent: u64,
+    pub workers: u32,
     pub rounds: usize,
     pub phase: Duration,
 }
@@ -31,6 +33,7 @@ impl Options {
             orgs: 20,
             partitions: 8,
             known_percent: 90,
+            workers: 0,
             rounds: 1,
             phase: Duration::from_secs(300),
         };
@@ -43,6 +46,7 @@ impl Options {
                 "orgs" => options.orgs = number.clamp(1, 9_000).into(),
                 "partitions" => options.partitions = i32::try_from(number)?,
                 "known_percent" => options.known_percent = number.min(100).into(),
+                "workers" => options.workers = number,
                 "rounds" => options.rounds = number.max(1) as usize,
                 "phase_seconds" => options.phase = Duration::from_secs(number.into()),
                 _ => return Err(unknown(word).into()),

@@ -55,6 +55,9 @@ impl Router<'_> {
             )
             .env("CHATROOM_ROUTER_ADMIN__LISTEN", format!("127.0.0.1:{port}"))
             .env("CHATROOM_ROUTER_LOG__FORMAT", "text");
+        if self.options.workers > 0 {
+            command.env("CHATROOM_ROUTER_WORKERS", self.options.workers.to_string());
+        }
         command
     }
 }
