@@ -29,6 +29,7 @@ mod lifecycle;
 pub mod origin;
 mod outbound;
 mod outbound_request;
+mod phones;
 pub mod publish;
 mod read;
 pub mod record;

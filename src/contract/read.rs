@@ -3,10 +3,10 @@
 //! Unknown fields are ignored, absent or null is absent, a known field that stands twice is malformed. What is skipped
 //! or passed on untouched may nest as deeply as it likes: serde_json walks it without recursion.
 
-use super::instant;
+use super::{instant, phones};
 use crate::domain::effect::{DeadLetter, DeadReason};
 use crate::domain::ids::IdFault;
-use crate::domain::phone::{PhoneFault, SpelledPhone, parse_international};
+use crate::domain::phone::{PhoneFault, SpelledPhone};
 use crate::domain::time::Instant;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
@@ -152,7 +152,7 @@ impl Text<'_> {
     }
 
     pub fn international_phone(&self, path: &str) -> Result<SpelledPhone, DeadLetter> {
-        parse_international(&self.0).map_err(|fault| bad_phone(path, fault))
+        phones::international(&self.0).map_err(|fault| bad_phone(path, fault))
     }
 
     /// A name; one that is empty or blank is none.
