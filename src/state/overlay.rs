@@ -9,6 +9,7 @@ use crate::domain::ids::OrgId;
 use crate::domain::record::Record;
 use crate::domain::timers::Clocks;
 use crate::index::{Batch, Change as IndexChange, Op};
+use foldhash::fast::RandomState;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -108,7 +109,7 @@ pub struct Overlay {
     bytes: usize,
     acknowledged: i64,
     held: VecDeque<Committed>,
-    latest: HashMap<RecordKey, Latest>,
+    latest: HashMap<RecordKey, Latest, RandomState>,
 }
 
 impl Overlay {
@@ -119,7 +120,7 @@ impl Overlay {
             bytes: 0,
             acknowledged: marker,
             held: VecDeque::new(),
-            latest: HashMap::new(),
+            latest: HashMap::default(),
         }
     }
 
