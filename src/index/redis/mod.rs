@@ -31,8 +31,8 @@ use target::Target;
 const CHUNK_OPS: usize = 150;
 /// Unless there is more than so much to apply, as in a restore: then larger calls cost the server a third less for each
 /// operation, and what others wait for is still but some milliseconds.
-const BULK: usize = 4_000;
-const BULK_OPS: usize = 3_000;
+const BULK: usize = 500;
+const BULK_OPS: usize = 1_500;
 const BULK_CALLS: usize = 3;
 /// And about so many bytes, however large the values are.
 const CHUNK_BYTES: usize = 1 << 20;
