@@ -148,6 +148,11 @@ impl Transaction {
         }
     }
 
+    /// Waits until every record is settled, and no longer than so; whether they are.
+    pub fn settle(&self, timeout: Duration) -> bool {
+        native::flush(&self.0.native, timeout)
+    }
+
     /// Waits until every record is settled; returns their offsets, in the order of the reports. To be called before
     /// `commit`. On `FlushTimedOut` it may be called again.
     pub fn flush(&mut self, timeout: Duration) -> Result<Vec<Delivered>, TxnError> {

@@ -141,7 +141,13 @@ impl Core {
     /// Whether no batch is under way, and the next has room.
     #[must_use]
     pub fn is_collecting(&self) -> bool {
-        matches!(self.stage, Stage::Idle) && !self.pending.is_enough(&self.config)
+        matches!(self.stage, Stage::Idle) && self.has_room()
+    }
+
+    /// Whether the next batch has room.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        !self.pending.is_enough(&self.config)
     }
 
     /// How long a poll may wait before the batch that is collected must go.

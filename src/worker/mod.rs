@@ -17,6 +17,7 @@ use crate::shutdown::{Deadline, Shutdown};
 use crate::telemetry::watch::Watch;
 use opening::Producer;
 use renewal::Renewal;
+use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -52,6 +53,8 @@ pub struct Worker {
     producer: Producer,
     /// Wanted once the consumer was fenced: nothing is asked of it any more.
     renewal: Renewal,
+    /// Since when the records of the open transaction have been on their way.
+    flushing: Option<Instant>,
     parts: Parts,
     recovery: recovery::Recovery,
     started: Instant,
@@ -76,6 +79,7 @@ impl Worker {
             consumer,
             producer: Producer::absent(),
             renewal: Renewal::default(),
+            flushing: None,
             parts,
             recovery,
             started,
@@ -117,6 +121,7 @@ impl Worker {
                 self.take_mail(if waiting { ANSWER_WAIT } else { Duration::ZERO });
                 self.collect(if waiting { Duration::ZERO } else { self.patience() });
             }
+            self.look_whether_flushed(ANSWER_WAIT);
             self.handle(Event::Tick);
             self.parts.watch.turned(self.core.overlay_bytes());
         }
@@ -127,9 +132,9 @@ impl Worker {
         Duration::from_millis(self.core.patience_ms()).min(IDLE_POLL)
     }
 
-    /// Takes events that others left, waiting for the first.
+    /// Takes events that others left, waiting for the first, unless there is a flush to look after.
     fn take_mail(&mut self, wait: Duration) {
-        let first = if wait.is_zero() {
+        let first = if wait.is_zero() || self.flushing.is_some() {
             None
         } else {
             self.parts.mailbox.1.recv_timeout(wait).ok()
@@ -144,6 +149,10 @@ impl Worker {
 
     /// Takes what is there. While there is more, and a batch has room for it, it is not put off: so batches grow with a backlog.
     fn collect(&mut self, wait: Duration) {
+        // What is too much would be paused, and fetched again. A flush has its end, so all else can wait for it too.
+        if self.flushing.is_some() && !self.core.has_room() {
+            return;
+        }
         let mut taken = self.poll(wait);
         while taken == DRAIN && self.core.is_collecting() {
             taken = self.poll(Duration::ZERO);
@@ -153,10 +162,12 @@ impl Worker {
     fn poll(&mut self, wait: Duration) -> usize {
         let mut found = std::mem::take(&mut self.found);
         let taken = self.consumer.drain(DRAIN, wait, &mut found);
+        // What came at once came at one time: a clock is not asked for each record.
+        let now = now(self.started);
         for polled in found.drain(..) {
             match polled {
-                Polled::Record(record) => self.handle(Event::Record(record)),
-                Polled::EndOfPartition(at) => self.handle(Event::EndReached(at)),
+                Polled::Record(record) => self.handle_at(Event::Record(record), now),
+                Polled::EndOfPartition(at) => self.handle_at(Event::EndReached(at), now),
                 Polled::Rebalance(rebalance) => self.handle(Event::Rebalance(rebalance)),
                 Polled::Fault(fault) => self.fault(fault),
                 Polled::Nothing => {}
@@ -203,14 +214,20 @@ impl Worker {
 
     /// One event, and all that follows from it: what an action answers is the next event.
     fn handle(&mut self, event: Event) {
-        let mut events = std::collections::VecDeque::from([event]);
-        while let Some(event) = events.pop_front() {
-            let actions = self.core.handle(event, now(self.started));
-            for action in actions {
-                if let Some(answer) = self.perform(action) {
-                    events.push_back(answer);
-                }
-            }
+        self.handle_at(event, now(self.started));
+    }
+
+    fn handle_at(&mut self, event: Event, at: Now) {
+        let mut answers = VecDeque::new();
+        self.step(event, at, &mut answers);
+        while let Some(answer) = answers.pop_front() {
+            self.step(answer, now(self.started), &mut answers);
+        }
+    }
+
+    fn step(&mut self, event: Event, at: Now, answers: &mut VecDeque<Event>) {
+        for action in self.core.handle(event, at) {
+            answers.extend(self.perform(action));
         }
     }
 }

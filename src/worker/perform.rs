@@ -7,6 +7,7 @@ use crate::failure::{Exit, Failure};
 use crate::kafka::transaction::Blame;
 use crate::kafka::{Ending, Kind, NewRecord, TopicPartition, TxnError};
 use crate::protocol::{Action, Event, TransactionAnswer, TransactionStep};
+use crate::telemetry::metrics::TransactionPhase;
 use crate::telemetry::watch;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -98,13 +99,17 @@ impl Worker {
         names.first().map(|first| Event::Doubt(first.partition, "seek_failed"))
     }
 
+    /// None: the answer comes later.
     fn transact(&mut self, step: TransactionStep) -> Option<TransactionAnswer> {
         let started = Instant::now();
         let phase = watch::phase(&step);
         let answer = match step {
             TransactionStep::Begin => Some(self.begin()),
             TransactionStep::Produce(records) => Some(self.produce(&records)),
-            TransactionStep::Flush => Some(self.flush()),
+            TransactionStep::Flush => {
+                self.flushing = Some(started);
+                return None;
+            }
             TransactionStep::SendOffsets(offsets) => Some(self.send_offsets(&offsets)),
             TransactionStep::Commit => Some(self.end(Ends::Commit)),
             TransactionStep::Abort => Some(self.end(Ends::Abort)),
@@ -150,11 +155,28 @@ impl Worker {
         TransactionAnswer::Produced
     }
 
-    fn flush(&mut self) -> TransactionAnswer {
+    /// Looks whether the records of the transaction are settled, waiting a little for it: what comes next is read meanwhile.
+    pub(super) fn look_whether_flushed(&mut self, wait: Duration) {
+        let Some(since) = self.flushing else { return };
+        if let Producer::Open(transaction) = &self.producer
+            && !transaction.settle(wait)
+            && since.elapsed() < FLUSH
+        {
+            return;
+        }
+        self.flushing = None;
+        let answer = self.flushed();
+        self.parts
+            .watch
+            .transaction_phase(TransactionPhase::Flush, since.elapsed());
+        self.handle(Event::Transaction(answer));
+    }
+
+    fn flushed(&mut self) -> TransactionAnswer {
         let Producer::Open(transaction) = &mut self.producer else {
             return gone();
         };
-        match transaction.flush(FLUSH) {
+        match transaction.flush(Duration::ZERO) {
             Ok(delivered) => {
                 let offsets: BTreeMap<usize, i64> = delivered.iter().map(|one| (one.tag, one.offset)).collect();
                 TransactionAnswer::Flushed(offsets)
