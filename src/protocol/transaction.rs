@@ -6,7 +6,7 @@ use super::pending::Item;
 use super::retry::Retry;
 use super::rules::Rule;
 use super::task::{Running, Task};
-use super::{Action, Partition, Report, TransactionAnswer, TransactionStep};
+use super::{Action, Life, Partition, Report, TransactionAnswer, TransactionStep};
 use crate::domain::record::Key;
 use crate::judging::SettingsTable;
 use crate::kafka::TopicPartition;
@@ -32,7 +32,7 @@ pub struct Gathering {
     /// The first keys have been asked for.
     prepared: bool,
     /// Keys asked for, by task.
-    asked: Misses,
+    asked: BTreeMap<Partition, Asked>,
     /// Tasks whose question could not be asked, and when to ask again.
     retries: BTreeMap<Partition, Retry>,
     settings_retry: Option<Retry>,
@@ -40,6 +40,13 @@ pub struct Gathering {
     settings_question: u64,
     /// Not folded before: after an abort it waits a little.
     pause: Retry,
+}
+
+/// A question to the index. What it had acknowledged by then, its answer must have: what it acknowledges meanwhile may be told
+/// before the answer.
+struct Asked {
+    keys: Vec<(Key, RecordKey)>,
+    acknowledged: i64,
 }
 
 pub struct Open {
@@ -86,24 +93,28 @@ impl Stage {
         }
     }
 
-    /// Values that were asked for, in the order of the keys. Err: they can't be what this task wrote.
+    /// Values that were asked for, in the order of the keys, and where the index's marker stood. Err: they can't be what this
+    /// task wrote.
     pub fn read_done(
         &mut self,
         partition: Partition,
-        values: Vec<Option<Vec<u8>>>,
+        (marker, values): (i64, Vec<Option<Vec<u8>>>),
         running: &mut Running,
     ) -> Result<(), &'static str> {
         let Self::Gathering(gathering) = self else {
             return Ok(());
         };
-        let Some(keys) = gathering.asked.remove(&partition) else {
+        let Some(asked) = gathering.asked.remove(&partition) else {
             return Ok(());
         };
+        if marker < asked.acknowledged {
+            return Err("index_rolled_back");
+        }
         gathering.retries.remove(&partition);
         let Some(part) = gathering.batch.parts.get_mut(&partition) else {
             return Ok(());
         };
-        for (missed, value) in keys.into_iter().zip(values) {
+        for (missed, value) in asked.keys.into_iter().zip(values) {
             part.set
                 .read(missed, value.as_deref(), &mut running.cache)
                 .map_err(|_| "index_unreadable")?;
@@ -348,10 +359,12 @@ impl Gathering {
     /// Asks the index for what is missing; every task's keys in one question.
     fn ask(&mut self, misses: Misses, tasks: &BTreeMap<Partition, Task>, actions: &mut Vec<Action>) {
         for (partition, keys) in misses {
-            if let Some(action) = read(partition, &keys, tasks) {
-                actions.push(action);
-                self.asked.insert(partition, keys);
-            }
+            let Some(task) = tasks.get(&partition) else { continue };
+            let Some(running) = task.running() else { continue };
+            let acknowledged = running.overlay.acknowledged();
+            let asked = Asked { keys, acknowledged };
+            actions.push(asked.action(task.life, running));
+            self.asked.insert(partition, asked);
         }
     }
 
@@ -359,20 +372,21 @@ impl Gathering {
         for (partition, retry) in &mut self.retries {
             if retry.is_waiting() && retry.is_due(now_ms) {
                 *retry = retry.asked();
-                let keys = self.asked.get(partition).map_or(&[][..], Vec::as_slice);
-                actions.extend(read(*partition, keys, tasks));
+                let task = tasks.get(partition);
+                let question = self
+                    .asked
+                    .get(partition)
+                    .zip(task.and_then(|task| Some((task.life, task.running()?))));
+                actions.extend(question.map(|(asked, (life, running))| asked.action(life, running)));
             }
         }
     }
 }
 
-fn read(partition: Partition, keys: &[(Key, RecordKey)], tasks: &BTreeMap<Partition, Task>) -> Option<Action> {
-    let task = tasks.get(&partition)?;
-    let running = task.running()?;
-    let keys = keys.iter().map(|(_, key)| key.as_bytes().to_vec()).collect();
-    Some(Action::Read {
-        life: task.life,
-        of: running.of,
-        keys,
-    })
+impl Asked {
+    fn action(&self, life: Life, running: &Running) -> Action {
+        let keys = self.keys.iter().map(|(_, key)| key.as_bytes().to_vec()).collect();
+        let of = running.of;
+        Action::Read { life, of, keys }
+    }
 }

@@ -160,11 +160,11 @@ impl Core {
         let doubt = match values {
             None => return self.stage.read_failed(life.partition, self.now.steady_ms),
             Some(Read::Foreign(_)) => Some("index_foreign"),
-            Some(Read::Found { marker, .. }) if marker.offset < running.overlay.acknowledged() => {
-                Some("index_rolled_back")
-            }
             Some(Read::Found { marker, .. }) if marker.offset > running.overlay.committed() => Some("index_ahead"),
-            Some(Read::Found { value, .. }) => self.stage.read_done(life.partition, value, running).err(),
+            Some(Read::Found { marker, value }) => {
+                let answer = (marker.offset, value);
+                self.stage.read_done(life.partition, answer, running).err()
+            }
         };
         if let Some(cause) = doubt {
             self.doubt(life.partition, cause);

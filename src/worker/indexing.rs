@@ -1,5 +1,5 @@
-//! The worker's calls of the index. What a fold waits for is asked here and now; the rest goes on in the background, and its
-//! answer comes to the mailbox.
+//! The worker's calls of the index. They go on in the background, those of one batch side by side, and their answers come to
+//! the mailbox.
 
 use super::Worker;
 use crate::index::{Batch, Due, Error, Generation, Index, Read};
@@ -12,16 +12,19 @@ use std::time::Instant;
 const SWEPT_AT_ONCE: usize = 2_000;
 
 impl Worker {
-    pub(super) fn read(&mut self, life: Life, of: Generation, keys: &[Vec<u8>]) -> Event {
-        let started = Instant::now();
-        let read = self
-            .parts
-            .runtime
-            .block_on(self.parts.index.read(life.partition, &of, keys));
-        self.parts
-            .watch
-            .index_call(IndexCall::Read, watch::outcome(&read), started.elapsed());
-        Event::Values(life, read.map_err(|error| self.parts.watch.index_failed(&error)).ok())
+    pub(super) fn read(&self, life: Life, of: Generation, keys: Vec<Vec<u8>>) {
+        let (index, watch, mail) = (
+            self.parts.index.clone(),
+            self.parts.watch.clone(),
+            self.parts.mailbox.0.clone(),
+        );
+        self.parts.runtime.spawn(async move {
+            let started = Instant::now();
+            let read = index.read(life.partition, &of, &keys).await;
+            watch.index_call(IndexCall::Read, watch::outcome(&read), started.elapsed());
+            let values = read.map_err(|error| watch.index_failed(&error)).ok();
+            _ = mail.send(Event::Values(life, values));
+        });
     }
 
     pub(super) fn apply(&self, life: Life, of: Generation, batch: Batch) {

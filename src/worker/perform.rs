@@ -1,5 +1,5 @@
-//! What the worker does for each action of the protocol. Calls of Kafka block here, on the worker's thread; the index is
-//! asked here too, but applied in the background.
+//! What the worker does for each action of the protocol. Calls of Kafka block here, on the worker's thread; those of the index
+//! go on in the background.
 
 use super::opening::Producer;
 use super::{Worker, beside};
@@ -50,7 +50,10 @@ impl Worker {
                 self.recovery.ask(life, question);
                 None
             }
-            Action::Read { life, of, keys } => Some(self.read(life, of, &keys)),
+            Action::Read { life, of, keys } => {
+                self.read(life, of, keys);
+                None
+            }
             Action::Apply { life, of, batch } => {
                 self.apply(life, of, batch);
                 None

@@ -42,7 +42,10 @@ impl Process {
                 let ms = world.latency() * world.setup.recovery;
                 world.after(ms, Happening::Recovery(self.pid, life, question));
             }
-            Action::Read { life, of, keys } => return self.read_index(life, &of, &keys, world),
+            Action::Read { life, of, keys } => {
+                let ms = world.latency();
+                world.after(ms, Happening::Read(self.pid, life, of, keys));
+            }
             Action::Apply { life, of, batch } => {
                 let ms = world.latency();
                 world.after(ms, Happening::Apply(self.pid, life, of, batch));
@@ -123,17 +126,6 @@ impl Process {
                 flow.paused = paused;
             }
         }
-    }
-
-    fn read_index(&mut self, life: Life, of: &Generation, keys: &[Vec<u8>], world: &mut World) -> u64 {
-        if world.index_is_down() || world.flaky() {
-            self.events.push_back(Event::Values(life, None));
-            return world.rng.between(1, 200);
-        }
-        let mut values = world.redis.read(life.partition, of, keys);
-        self.spoil(life, &mut values, keys, world);
-        self.events.push_back(Event::Values(life, Some(values)));
-        world.rng.between(0, 3)
     }
 }
 
@@ -240,6 +232,18 @@ impl World {
             self.rng.between(50, 2_000)
         };
         self.after(ms, Happening::Mail(pid, Event::Applied(life, applied)));
+    }
+
+    /// The answer is of now, and is told later.
+    pub fn read(&mut self, pid: Pid, life: Life, of: &Generation, keys: &[Vec<u8>]) {
+        let failed = self.index_is_down() || self.flaky();
+        let mut values = self.redis.read(life.partition, of, keys);
+        if let Some(process) = self.processes.get(&pid) {
+            process.spoil(life, &mut values, keys, self);
+        }
+        let ms = self.latency();
+        let values = (!failed).then_some(values);
+        self.after(ms, Happening::Mail(pid, Event::Values(life, values)));
     }
 
     pub fn find_due(&mut self, pid: Pid, question: &DueQuestion) {

@@ -135,7 +135,7 @@ impl Setup {
     fn forgetful(mut self) -> Self {
         for (weight, name) in self.troubles.iter_mut().zip(TROUBLES) {
             match name {
-                "age" => *weight = 6,
+                "age" | "compaction" => *weight = 6,
                 "flush" | "dump" | "ahead" => *weight = 0,
                 _ => {}
             }

@@ -36,6 +36,7 @@ pub enum Happening {
     Apply(Pid, Life, Generation, Batch),
     /// One for whose reply nobody waits any more.
     LateApply(Partition, Generation, Batch),
+    Read(Pid, Life, Generation, Vec<Vec<u8>>),
     FindDue(Pid, DueQuestion),
     SettingsThread(Pid),
     /// A marker lands.
@@ -206,6 +207,7 @@ impl World {
             Happening::LateApply(partition, of, batch) => {
                 self.apply_now(partition, &of, &batch);
             }
+            Happening::Read(pid, life, of, keys) => self.read(pid, life, &of, &keys),
             Happening::FindDue(pid, question) => self.find_due(pid, &question),
             Happening::SettingsThread(pid) => self.settings_thread(pid),
             Happening::Land(id, no, place) => {
