@@ -28,6 +28,8 @@ const IDLE_POLL: Duration = Duration::from_millis(25);
 /// The longest wait for an answer while a batch or a recovery needs one.
 const ANSWER_WAIT: Duration = Duration::from_millis(2);
 const CLOSE: Duration = Duration::from_secs(1);
+/// The longest without a poll while the next batch has no room: rebalances and faults are told by polls alone.
+const UNPOLLED: Duration = Duration::from_millis(200);
 /// Records taken from the client at once.
 const DRAIN: usize = 1_000;
 
@@ -53,6 +55,8 @@ pub struct Worker {
     producer: Producer,
     /// Wanted once the consumer was fenced: nothing is asked of it any more.
     renewal: Renewal,
+    /// When the client was last asked for records.
+    polled: Instant,
     /// Since when the records of the open transaction have been on their way.
     flushing: Option<Instant>,
     parts: Parts,
@@ -79,6 +83,7 @@ impl Worker {
             consumer,
             producer: Producer::absent(),
             renewal: Renewal::default(),
+            polled: started,
             flushing: None,
             parts,
             recovery,
@@ -96,7 +101,7 @@ impl Worker {
         let deadline = self.turn();
         self.consumer.close(deadline.left().max(Duration::from_secs(1)));
         self.parts.watch.ended();
-        // Nothing of it is under way, and nobody waits for the end of its threads.
+        // Nobody waits for the end of its threads. What it had under way when the deadline passed is fenced by who comes next.
         beside("producer-close", move || drop(self.producer));
         self.failed.map_or(Ok(()), Err)
     }
@@ -149,8 +154,8 @@ impl Worker {
 
     /// Takes what is there. While there is more, and a batch has room for it, it is not put off: so batches grow with a backlog.
     fn collect(&mut self, wait: Duration) {
-        // What is too much would be paused, and fetched again. A flush has its end, so all else can wait for it too.
-        if self.flushing.is_some() && !self.core.has_room() {
+        // What is too much would be paused, and fetched again.
+        if !self.core.has_room() && self.polled.elapsed() < UNPOLLED {
             return;
         }
         let mut taken = self.poll(wait);
@@ -162,6 +167,7 @@ impl Worker {
     fn poll(&mut self, wait: Duration) -> usize {
         let mut found = std::mem::take(&mut self.found);
         let taken = self.consumer.drain(DRAIN, wait, &mut found);
+        self.polled = Instant::now();
         // What came at once came at one time: a clock is not asked for each record.
         let now = now(self.started);
         for polled in found.drain(..) {
