@@ -5,56 +5,57 @@ use super::Worker;
 use crate::index::{Batch, Due, Error, Generation, Index, Read};
 use crate::protocol::{DueEntries, DueQuestion, Event, Life, Partition};
 use crate::telemetry::metrics::IndexCall;
-use crate::telemetry::watch;
+use crate::telemetry::watch::{self, Watch};
+use std::sync::Arc;
 use std::time::Instant;
+use tokio::runtime::Handle;
 
 /// Stored keys of older builds given back in one call.
 const SWEPT_AT_ONCE: usize = 2_000;
 
 impl Worker {
     pub(super) fn read(&self, life: Life, of: Generation, keys: Vec<Vec<u8>>) {
-        let (index, watch, mail) = (
-            self.parts.index.clone(),
-            self.parts.watch.clone(),
-            self.parts.mailbox.0.clone(),
-        );
-        self.parts.runtime.spawn(async move {
+        let asked = async move |index: Index, watch: Arc<Watch>| {
             let started = Instant::now();
             let read = index.read(life.partition, &of, &keys).await;
             watch.index_call(IndexCall::Read, watch::outcome(&read), started.elapsed());
-            let values = read.map_err(|error| watch.index_failed(&error)).ok();
-            _ = mail.send(Event::Values(life, values));
-        });
+            read.map_err(|error| watch.index_failed(&error)).ok()
+        };
+        self.ask(asked, move |values| Event::Values(life, values));
     }
 
     pub(super) fn apply(&self, life: Life, of: Generation, batch: Batch) {
-        let (index, watch, mail) = (
-            self.parts.index.clone(),
-            self.parts.watch.clone(),
-            self.parts.mailbox.0.clone(),
-        );
-        self.parts.runtime.spawn(async move {
+        let asked = async move |index: Index, watch: Arc<Watch>| {
             let started = Instant::now();
             let applied = index.apply(life.partition, &of, &batch).await;
             watch.index_call(IndexCall::Apply, watch::applied(&applied), started.elapsed());
-            let applied = applied.map_err(|error| watch.index_failed(&error)).ok();
-            _ = mail.send(Event::Applied(life, applied));
-        });
+            applied.map_err(|error| watch.index_failed(&error)).ok()
+        };
+        self.ask(asked, move |applied| Event::Applied(life, applied));
     }
 
     pub(super) fn find_due(&self, question: DueQuestion) {
-        let (index, watch, mail) = (
-            self.parts.index.clone(),
-            self.parts.watch.clone(),
-            self.parts.mailbox.0.clone(),
-        );
-        self.parts.runtime.spawn(async move {
+        let life = question.life;
+        let asked = async move |index: Index, watch: Arc<Watch>| {
             let started = Instant::now();
             let due = due_entries(&index, &question).await;
             watch.index_call(IndexCall::Due, watch::outcome(&due), started.elapsed());
-            let due = due.map_err(|error| watch.index_failed(&error)).ok();
-            _ = mail.send(Event::Due(question.life, due));
-        });
+            due.map_err(|error| watch.index_failed(&error)).ok()
+        };
+        self.ask(asked, move |due| Event::Due(life, due));
+    }
+
+    fn ask<T, F>(
+        &self,
+        ask: impl FnOnce(Index, Arc<Watch>) -> F,
+        tell: impl FnOnce(Option<T>) -> Event + Send + 'static,
+    ) where
+        T: Send + 'static,
+        F: Future<Output = Option<T>> + Send + 'static,
+    {
+        let asked = ask(self.parts.index.clone(), self.parts.watch.clone());
+        let mail = self.parts.mailbox.0.clone();
+        answer(&self.parts.runtime, asked, move |found| _ = mail.send(tell(found)));
     }
 
     /// Gives back what older builds hold, piece by piece. What is left after a fault is given back after the next recovery.
@@ -70,6 +71,21 @@ impl Worker {
             }
         });
     }
+}
+
+/// Every question has its answer: where the asking itself came to grief, it is the one of an index that is away.
+fn answer<T: Send + 'static>(
+    runtime: &Handle,
+    asked: impl Future<Output = Option<T>> + Send + 'static,
+    tell: impl FnOnce(Option<T>) + Send + 'static,
+) {
+    let asked = runtime.spawn(asked);
+    runtime.spawn(async move {
+        tell(asked.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "index_call_failed");
+            None
+        }));
+    });
 }
 
 /// The values of the entries that the clocks name, each once.
@@ -107,4 +123,29 @@ async fn due_entries(index: &Index, question: &DueQuestion) -> Result<Read<DueEn
         }
         Read::Foreign(marker) => Read::Foreign(marker),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    #[test]
+    fn a_question_that_comes_to_grief_has_its_answer() {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let (said, heard) = channel();
+        answer(runtime.handle(), async { Some(1) }, {
+            let said = said.clone();
+            move |found| _ = said.send(found)
+        });
+        assert_eq!(heard.recv_timeout(Duration::from_secs(60)), Ok(Some(1)));
+        let grief = async { (!heard_nothing()).then_some(2) };
+        answer(runtime.handle(), grief, move |found| _ = said.send(found));
+        assert_eq!(heard.recv_timeout(Duration::from_secs(60)), Ok(None));
+    }
+
+    fn heard_nothing() -> bool {
+        panic!("as a library may")
+    }
 }
