@@ -17,7 +17,7 @@ pub struct Options {
     pub seed: u64,
     /// Records a second.
     pub rate: usize,
-    /// Of a script, only faults whose name has this in it, or one of these (a comma between them).
+    /// Of a script, only faults whose name has this in it, or one of these (a comma between them); `alone`: no pairs.
     pub only: String,
     /// The logs stay also of what went well.
     pub keeps: bool,
@@ -67,6 +67,12 @@ impl Options {
                 "CHAOS has the word {word}: say mode=script or mode=random, seconds=600, seed=7, rate=200, only=kill_-9, keep=1"
             ),
         }
+    }
+
+    /// Whether the fault of this name is to be played.
+    pub fn wishes(&self, name: &str) -> bool {
+        let mut words = self.only.split(',');
+        words.any(|word| name.contains(word) || word == "alone" && !name.contains(" + "))
     }
 
     /// The words that repeat this run.

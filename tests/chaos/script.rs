@@ -101,7 +101,7 @@ impl Drop for Directory {
 
 /// All of these that are wished for, in as many worlds as it takes.
 fn play(world: World, strikes: Vec<Strike>, broker: &mut Broker, options: &Options, report: &mut Report) {
-    let is_wished = |strike: &Strike| options.only.split(',').any(|word| strike.to_string().contains(word));
+    let is_wished = |strike: &Strike| options.wishes(&strike.to_string());
     let mut left: VecDeque<Strike> = strikes.into_iter().filter(is_wished).collect();
     while !left.is_empty() {
         world.play(broker, options, report, &mut |_, _| left.pop_front());
