@@ -44,7 +44,7 @@ fn a_minute_of_trouble() {
 }
 
 #[test]
-#[ignore = "takes a quarter of an hour: make chaos"]
+#[ignore = "takes twenty minutes: make chaos"]
 fn all_of_the_trouble() {
     let options = Options::of_the_caller();
     eprintln!("CHAOS='{}' repeats this run", options.words());
