@@ -23,9 +23,11 @@ type Native = ThreadedProducer<Reports>;
 /// transaction of an earlier one of the same id, the library by itself asks again only after 500 ms, but at once when called.
 const STEP: Duration = Duration::from_millis(100);
 
-/// A control request that took longer may still be on its way: a late one could decide a later transaction (KAFKA-17754). So
-/// the end of a transaction is waited for no longer: called again, the library goes on with what it had begun.
+/// A control request that took longer may still be on its way: a late one could decide a later transaction (KAFKA-17754).
 const SLOW: Duration = Duration::from_secs(3);
+
+/// How long one call may wait for the end of a transaction. Called again, the library goes on with what it had begun.
+const END: Duration = Duration::from_secs(5);
 
 struct Inner {
     native: Native,
@@ -225,7 +227,7 @@ impl Transaction {
         call: fn(&Native, rdkafka::util::Timeout) -> Result<(), KafkaError>,
     ) -> Ending {
         let started = Instant::now();
-        let ended = call(&self.0.native, SLOW.into());
+        let ended = call(&self.0.native, END.into());
         self.0.suspect |= ended.is_err() || started.elapsed() > SLOW;
         let Err(source) = ended else {
             return Ending::Done(Transactions(self.0));

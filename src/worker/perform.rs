@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 /// A call to a broker that should take milliseconds.
 const CALL: Duration = Duration::from_secs(5);
 const FLUSH: Duration = Duration::from_secs(30);
-/// After so long without an answer the outcome of a transaction is left to the log, as after any other doubt: the next producer
-/// ends it, and is opened while the group is answered and the partitions recover.
-const END: Duration = Duration::from_secs(3);
+/// After so long without an answer the outcome of a transaction is left to the log, as after any other doubt. Nobody waits at
+/// all once the end is wished for: who comes next finds out.
+const END: Duration = Duration::from_secs(30);
 
 impl Worker {
     /// Performs one action. What is answered at once is given back; the rest comes to the mailbox.
@@ -220,7 +220,7 @@ impl Worker {
                 }
                 Ending::Again(transaction, error) => {
                     self.parts.watch.kafka_unavailable(&error.to_string());
-                    if Instant::now() >= until {
+                    if Instant::now() >= until || self.parts.shutdown.is_wished() {
                         beside("producer-close", move || drop(transaction));
                         return TransactionAnswer::ProducerLost(error.to_string());
                     }
