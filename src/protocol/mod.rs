@@ -13,6 +13,7 @@
 //! - [`transaction`]: from the folded batch to its one end.
 //! - [`burst`]: when an input has so many bad records that somebody should look first.
 //! - [`sweep`]: how far timers may be fired.
+//! - `renewal`: when a consumer that was fenced is replaced.
 //! - [`rules`]: what the simulation switches off, one at a time.
 
 pub mod batch;
@@ -22,6 +23,7 @@ mod membership;
 mod pending;
 mod recovering;
 pub mod recovery;
+mod renewal;
 mod retry;
 pub mod rules;
 mod stops;
@@ -39,6 +41,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use self::core::Core;
+pub use self::renewal::Renewal;
 
 /// A partition of `router-commands` and `router-changelog`, and so the task that owns it.
 pub type Partition = i32;

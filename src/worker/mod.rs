@@ -5,18 +5,16 @@ mod indexing;
 mod opening;
 mod perform;
 pub mod recovery;
-mod renewal;
 pub mod settings;
 
 use crate::failure::{Exit, Failure};
 use crate::index::Index;
 use crate::kafka::{Consumer, Fault, Polled, Rebalance, Settings as KafkaSettings};
 use crate::protocol::core::Config;
-use crate::protocol::{Core, Event, Now};
+use crate::protocol::{Core, Event, Now, Renewal};
 use crate::shutdown::{Deadline, Shutdown};
 use crate::telemetry::watch::Watch;
 use opening::Producer;
-use renewal::Renewal;
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -188,7 +186,7 @@ impl Worker {
         match fault {
             Fault::OffsetOutOfRange { at, .. } => self.handle(Event::OutOfRange(at)),
             Fault::Fenced { .. } if !self.renewal.is_wanted() => {
-                self.renewal.fenced(Instant::now());
+                self.renewal.fenced(now(self.started).steady_ms);
                 let lost = self.core.tasks().map(|task| task.inputs[0].clone()).collect();
                 self.handle(Event::Rebalance(Rebalance::Lost(lost)));
             }
@@ -199,7 +197,7 @@ impl Worker {
 
     /// Joins the group anew, once all that the fenced consumer had is forgotten.
     fn renew_consumer(&mut self) {
-        let is_due = self.renewal.is_due(Instant::now());
+        let is_due = self.renewal.is_due(now(self.started).steady_ms);
         if !is_due || self.core.tasks().next().is_some() || self.core.is_waiting() {
             return;
         }

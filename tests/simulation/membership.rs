@@ -37,23 +37,6 @@ pub struct Membership {
     kept: (String, i32),
 }
 
-/// When a fenced client is replaced: as `src/worker/renewal.rs` has it.
-#[derive(Default)]
-pub struct Renewal {
-    pub due: Option<u64>,
-    wait: u64,
-    fenced: Option<u64>,
-}
-
-impl Renewal {
-    fn fenced(&mut self, now: u64) {
-        let again = self.fenced.is_some_and(|last| now < last + 60_000 + self.wait);
-        self.wait = if again { (2 * self.wait).min(16_000) } else { 250 };
-        self.fenced = Some(now);
-        self.due = Some(now + self.wait);
-    }
-}
-
 impl Membership {
     pub fn new(slot: usize, world: &World) -> Self {
         let instance = world.setup.statics.then_some(slot);
@@ -243,9 +226,8 @@ impl Process {
 
     /// Another client in its place, once all that it had is forgotten.
     pub fn renew(&mut self, world: &World) {
-        let is_due = self.renewal.due.is_some_and(|due| due <= world.now);
-        if is_due && self.core.tasks().next().is_none() && !self.core.is_waiting() {
-            self.renewal.due = None;
+        if self.renewal.is_due(world.now) && self.core.tasks().next().is_none() && !self.core.is_waiting() {
+            self.renewal.done();
             self.member = Membership::new(self.slot, world);
             self.flows.clear();
         }

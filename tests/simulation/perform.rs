@@ -18,7 +18,7 @@ impl Process {
         world.say(|| format!("[{}]   {}", self.pid, crate::trace::action(&action)));
         match action {
             // Nobody waits for an answer of a client that is fenced, nor does it hold anything.
-            Action::Assign(_) | Action::Unassign(_) if self.renewal.due.is_some() => {}
+            Action::Assign(_) | Action::Unassign(_) if self.renewal.is_wanted() => {}
             Action::Assign(from) => {
                 self.member.assigned();
                 self.assign(&from, world);

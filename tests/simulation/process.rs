@@ -2,13 +2,13 @@
 //! killed or frozen between any two of its actions.
 
 use crate::insight::{Fed, Insight};
-use crate::membership::{Membership, Renewal};
+use crate::membership::Membership;
 use crate::rng::Rng;
 use crate::sabotage::Sabotage;
 use crate::world::{Happening, World};
 use chatroom_router::index::Read;
 use chatroom_router::kafka::{NewRecord, Position, Record, TimestampKind, TopicPartition};
-use chatroom_router::protocol::{Action, Core, Event, Partition, TransactionAnswer, TransactionStep};
+use chatroom_router::protocol::{Action, Core, Event, Partition, Renewal, TransactionAnswer, TransactionStep};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
@@ -280,7 +280,7 @@ impl Process {
                     self.idle = self.mail.is_empty();
                     self.inbox.append(&mut self.mail);
                 }
-                1 if self.renewal.due.is_some() => self.renew(world),
+                1 if self.renewal.is_wanted() => self.renew(world),
                 1 => {
                     self.poll(world);
                     self.idle &= self.inbox.is_empty();

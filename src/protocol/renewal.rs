@@ -1,40 +1,38 @@
 //! When a fenced consumer is replaced: almost at once, and ever later where it happens again and again. So a process takes its
-//! name back quickly, and two under one name take turns slowly, and loudly. Asks no clock.
+//! name back quickly, and two under one name take turns slowly, and loudly. All in milliseconds of a steady clock.
 
-use std::time::{Duration, Instant};
-
-const FIRST: Duration = Duration::from_millis(250);
-const LONGEST: Duration = Duration::from_secs(16);
+const FIRST: u64 = 250;
+const LONGEST: u64 = 16_000;
 /// After so long without a fence the next one is the first again.
-const CALM: Duration = Duration::from_secs(60);
+const CALM: u64 = 60_000;
 
 #[derive(Debug, Default)]
-pub(super) struct Renewal {
-    due: Option<Instant>,
-    wait: Duration,
-    fenced: Option<Instant>,
+pub struct Renewal {
+    due: Option<u64>,
+    wait: u64,
+    fenced: Option<u64>,
 }
 
 impl Renewal {
-    pub(super) fn fenced(&mut self, now: Instant) {
-        let again = self
-            .fenced
-            .is_some_and(|last| now.duration_since(last) < CALM + self.wait);
+    pub fn fenced(&mut self, now: u64) {
+        let again = self.fenced.is_some_and(|last| now < last + CALM + self.wait);
         self.wait = if again { (self.wait * 2).min(LONGEST) } else { FIRST };
         self.fenced = Some(now);
         self.due = Some(now + self.wait);
     }
 
     /// The consumer is of no use any more.
-    pub(super) fn is_wanted(&self) -> bool {
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
         self.due.is_some()
     }
 
-    pub(super) fn is_due(&self, now: Instant) -> bool {
+    #[must_use]
+    pub fn is_due(&self, now: u64) -> bool {
         self.due.is_some_and(|due| due <= now)
     }
 
-    pub(super) fn done(&mut self) {
+    pub fn done(&mut self) {
         self.due = None;
     }
 }
@@ -45,17 +43,16 @@ mod tests {
 
     #[test]
     fn a_name_is_taken_back_at_once_and_ever_later_where_two_bear_it() {
-        let start = Instant::now();
         let mut renewal = Renewal::default();
-        let mut now = start;
+        let mut now = 0;
         let mut waits = Vec::new();
         for pause in [0, 1, 1, 1, 1, 1, 1, 1, 120] {
-            now += Duration::from_secs(pause);
+            now += 1_000 * pause;
             renewal.fenced(now);
             assert!(renewal.is_wanted() && !renewal.is_due(now));
-            let wait = (0..).find(|wait| renewal.is_due(now + Duration::from_millis(*wait)));
+            let wait = (0..).find(|wait| renewal.is_due(now + wait));
             waits.extend(wait);
-            now += Duration::from_millis(wait.unwrap_or_default());
+            now += wait.unwrap_or_default();
             renewal.done();
             assert!(!renewal.is_wanted() && !renewal.is_due(now));
         }
