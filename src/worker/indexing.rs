@@ -4,58 +4,55 @@
 use super::Worker;
 use crate::index::{Batch, Due, Error, Generation, Index, Read};
 use crate::protocol::{DueEntries, DueQuestion, Event, Life, Partition};
-use crate::telemetry::metrics::IndexCall;
-use crate::telemetry::watch::{self, Watch};
-use std::sync::Arc;
+use crate::telemetry::metrics::{IndexCall, IndexOutcome};
+use crate::telemetry::watch;
 use std::time::Instant;
 use tokio::runtime::Handle;
 
 /// Stored keys of older builds given back in one call.
 const SWEPT_AT_ONCE: usize = 2_000;
 
+/// Under which call an answer is counted, and as what.
+type Counted<T> = (IndexCall, fn(&Result<T, Error>) -> IndexOutcome);
+
 impl Worker {
     pub(super) fn read(&self, life: Life, of: Generation, keys: Vec<Vec<u8>>) {
-        let asked = async move |index: Index, watch: Arc<Watch>| {
-            let started = Instant::now();
-            let read = index.read(life.partition, &of, &keys).await;
-            watch.index_call(IndexCall::Read, watch::outcome(&read), started.elapsed());
-            read.map_err(|error| watch.index_failed(&error)).ok()
-        };
-        self.ask(asked, move |values| Event::Values(life, values));
+        let read = async move |index: Index| index.read(life.partition, &of, &keys).await;
+        let tell = move |values| Event::Values(life, values);
+        self.ask((IndexCall::Read, watch::outcome), read, tell);
     }
 
     pub(super) fn apply(&self, life: Life, of: Generation, batch: Batch) {
-        let asked = async move |index: Index, watch: Arc<Watch>| {
-            let started = Instant::now();
-            let applied = index.apply(life.partition, &of, &batch).await;
-            watch.index_call(IndexCall::Apply, watch::applied(&applied), started.elapsed());
-            applied.map_err(|error| watch.index_failed(&error)).ok()
-        };
-        self.ask(asked, move |applied| Event::Applied(life, applied));
+        let apply = async move |index: Index| index.apply(life.partition, &of, &batch).await;
+        let tell = move |applied| Event::Applied(life, applied);
+        self.ask((IndexCall::Apply, watch::applied), apply, tell);
     }
 
     pub(super) fn find_due(&self, question: DueQuestion) {
         let life = question.life;
-        let asked = async move |index: Index, watch: Arc<Watch>| {
-            let started = Instant::now();
-            let due = due_entries(&index, &question).await;
-            watch.index_call(IndexCall::Due, watch::outcome(&due), started.elapsed());
-            due.map_err(|error| watch.index_failed(&error)).ok()
-        };
-        self.ask(asked, move |due| Event::Due(life, due));
+        let find = async move |index: Index| due_entries(&index, &question).await;
+        self.ask((IndexCall::Due, watch::outcome), find, move |due| Event::Due(life, due));
     }
 
+    /// Asks, measures what is said of it by its outcome, and tells the answer; none where it failed.
     fn ask<T, F>(
         &self,
-        ask: impl FnOnce(Index, Arc<Watch>) -> F,
+        (call, outcome): Counted<T>,
+        ask: impl FnOnce(Index) -> F,
         tell: impl FnOnce(Option<T>) -> Event + Send + 'static,
     ) where
         T: Send + 'static,
-        F: Future<Output = Option<T>> + Send + 'static,
+        F: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        let asked = ask(self.parts.index.clone(), self.parts.watch.clone());
+        let (asked, watch) = (ask(self.parts.index.clone()), self.parts.watch.clone());
+        let measured = async move {
+            let started = Instant::now();
+            let answer = asked.await;
+            watch.index_call(call, outcome(&answer), started.elapsed());
+            answer.map_err(|error| watch.index_failed(&error)).ok()
+        };
         let mail = self.parts.mailbox.0.clone();
-        answer(&self.parts.runtime, asked, move |found| _ = mail.send(tell(found)));
+        answer(&self.parts.runtime, measured, move |found| _ = mail.send(tell(found)));
     }
 
     /// Gives back what older builds hold, piece by piece. What is left after a fault is given back after the next recovery.
