@@ -359,11 +359,12 @@ impl Gathering {
     /// Asks the index for what is missing; every task's keys in one question.
     fn ask(&mut self, misses: Misses, tasks: &BTreeMap<Partition, Task>, actions: &mut Vec<Action>) {
         for (partition, keys) in misses {
-            let Some(task) = tasks.get(&partition) else { continue };
-            let Some(running) = task.running() else { continue };
+            let Some((life, running)) = running(partition, tasks) else {
+                continue;
+            };
             let acknowledged = running.overlay.acknowledged();
             let asked = Asked { keys, acknowledged };
-            actions.push(asked.action(task.life, running));
+            actions.push(asked.action(life, running));
             self.asked.insert(partition, asked);
         }
     }
@@ -372,15 +373,17 @@ impl Gathering {
         for (partition, retry) in &mut self.retries {
             if retry.is_waiting() && retry.is_due(now_ms) {
                 *retry = retry.asked();
-                let task = tasks.get(partition);
-                let question = self
-                    .asked
-                    .get(partition)
-                    .zip(task.and_then(|task| Some((task.life, task.running()?))));
-                actions.extend(question.map(|(asked, (life, running))| asked.action(life, running)));
+                if let (Some(asked), Some((life, running))) = (self.asked.get(partition), running(*partition, tasks)) {
+                    actions.push(asked.action(life, running));
+                }
             }
         }
     }
+}
+
+fn running(partition: Partition, tasks: &BTreeMap<Partition, Task>) -> Option<(Life, &Running)> {
+    let task = tasks.get(&partition)?;
+    Some((task.life, task.running()?))
 }
 
 impl Asked {
