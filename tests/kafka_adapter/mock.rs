@@ -7,13 +7,18 @@ use chatroom_router::kafka::*;
 
 use crate::support::*;
 
-#[test]
-fn the_mock_cluster_carries_a_transaction_and_assigns_at_once() {
-    let cluster = MockCluster::start(&[("in", 2), ("out", 1)]).unwrap();
+fn mocked(topics: &[(&str, i32)]) -> (MockCluster, Settings) {
+    let cluster = MockCluster::start(topics).unwrap();
     let settings = Settings {
         brokers: cluster.brokers().into(),
         ..Settings::default()
     };
+    (cluster, settings)
+}
+
+#[test]
+fn the_mock_cluster_carries_a_transaction_and_assigns_at_once() {
+    let (_cluster, settings) = mocked(&[("in", 2), ("out", 1)]);
     let started = Instant::now();
     let mut consumer = member(&settings, "in");
     assert!(
@@ -55,11 +60,7 @@ fn the_mock_cluster_carries_a_transaction_and_assigns_at_once() {
 
 #[test]
 fn watermarks_are_answered_again_once_partitions_have_leaders_again() {
-    let cluster = MockCluster::start(&[("one", 2), ("other", 1)]).unwrap();
-    let settings = Settings {
-        brokers: cluster.brokers().into(),
-        ..Settings::default()
-    };
+    let (cluster, settings) = mocked(&[("one", 2), ("other", 1)]);
     let of = [("one", 0), ("one", 1), ("other", 0)].map(|(topic, partition)| TopicPartition::new(topic, partition));
     let mut lookup = Lookup::open(&settings).unwrap();
     for lost in [&of[..], &of[1..2]] {
@@ -79,11 +80,7 @@ fn watermarks_are_answered_again_once_partitions_have_leaders_again() {
 
 #[test]
 fn the_end_of_a_transaction_keeps_nobody_waiting_for_a_cluster_that_is_away() {
-    let cluster = MockCluster::start(&[("out", 1)]).unwrap();
-    let settings = Settings {
-        brokers: cluster.brokers().into(),
-        ..Settings::default()
-    };
+    let (cluster, settings) = mocked(&[("out", 1)]);
     let mut idle = Transactions::open(&settings, "t", LONG, &|| false).unwrap();
     for commits in [true, false] {
         let mut open = idle.begin().unwrap();
@@ -119,11 +116,7 @@ fn the_end_of_a_transaction_keeps_nobody_waiting_for_a_cluster_that_is_away() {
 
 #[test]
 fn a_cluster_that_is_cut_off_is_told_and_comes_back() {
-    let cluster = MockCluster::start(&[("in", 1)]).unwrap();
-    let settings = Settings {
-        brokers: cluster.brokers().into(),
-        ..Settings::default()
-    };
+    let (cluster, settings) = mocked(&[("in", 1)]);
     let mut consumer = member(&settings, "in");
     cluster.set_reachable(false).unwrap();
     poll_until(&mut consumer, 0, |polled| {
@@ -138,11 +131,7 @@ fn a_cluster_that_is_cut_off_is_told_and_comes_back() {
 
 #[test]
 fn closing_has_a_bound_when_nobody_answers() {
-    let cluster = MockCluster::start(&[("in", 1)]).unwrap();
-    let settings = Settings {
-        brokers: cluster.brokers().into(),
-        ..Settings::default()
-    };
+    let (cluster, settings) = mocked(&[("in", 1)]);
     let consumer = member(&settings, "in");
     cluster.set_reachable(false).unwrap();
     let started = Instant::now();
@@ -153,11 +142,7 @@ fn closing_has_a_bound_when_nobody_answers() {
 /// Between an answer that is on its way and a seek, the seek stands.
 #[test]
 fn no_record_is_skipped_by_a_seek_before_the_broker_has_answered() {
-    let cluster = MockCluster::start(&[("in", 1)]).unwrap();
-    let settings = Settings {
-        brokers: cluster.brokers().into(),
-        ..Settings::default()
-    };
+    let (cluster, settings) = mocked(&[("in", 1)]);
     let mut feed = Feed::open(&settings).unwrap();
     let record = NewRecord {
         topic: "in".into(),

@@ -263,8 +263,7 @@ fn what_went_while_it_was_paused_flows_when_it_comes_back() {
     done(produce(producer(&settings), &[topic.record(0, "a"), topic.record(1, "b")]).commit());
     let mut first = member(&settings, &topic.name);
     first.pause(&[topic.at(0), topic.at(1)]).unwrap();
-    let mut second = Consumer::open(&settings).unwrap();
-    second.subscribe(&topic.name).unwrap();
+    let mut second = joining(&settings, &topic.name);
     let mut gone = Vec::new();
     until("the other has taken one over", || {
         match first.poll(Duration::from_millis(20)) {
@@ -313,8 +312,7 @@ fn what_a_static_member_was_to_give_up_when_it_ended_is_handed_out() {
     let settings = settings();
     let topic = Topic::new(&settings, 4, &[]);
     let mut first = member(&named(&settings, "first"), &topic.name);
-    let mut second = Consumer::open(&named(&settings, "second")).unwrap();
-    second.subscribe(&topic.name).unwrap();
+    let mut second = joining(&named(&settings, "second"), &topic.name);
     let mut theirs = BTreeSet::new();
     until("partitions to be revoked", || {
         theirs.extend(served(&mut second));
@@ -328,8 +326,7 @@ fn what_a_static_member_was_to_give_up_when_it_ended_is_handed_out() {
         }
     });
     drop(first);
-    let mut back = Consumer::open(&named(&settings, "first")).unwrap();
-    back.subscribe(&topic.name).unwrap();
+    let mut back = joining(&named(&settings, "first"), &topic.name);
     until("all to be owned", || {
         theirs.extend(served(&mut back));
         theirs.extend(served(&mut second));
@@ -342,8 +339,7 @@ fn a_static_member_that_ends_leaves_its_partitions_where_they_are() {
     let settings = settings();
     let topic = Topic::new(&settings, 4, &[]);
     let mut stays = member(&named(&settings, "stays"), &topic.name);
-    let mut goes = Consumer::open(&named(&settings, "goes")).unwrap();
-    goes.subscribe(&topic.name).unwrap();
+    let mut goes = joining(&named(&settings, "goes"), &topic.name);
     let mut theirs = Vec::new();
     until("the partitions to be shared out", || {
         served(&mut stays);
@@ -351,8 +347,7 @@ fn a_static_member_that_ends_leaves_its_partitions_where_they_are() {
         !theirs.is_empty()
     });
     goes.close(LONG);
-    let mut back = Consumer::open(&named(&settings, "goes")).unwrap();
-    back.subscribe(&topic.name).unwrap();
+    let mut back = joining(&named(&settings, "goes"), &topic.name);
     let mut again = Vec::new();
     until("it to be back", || {
         assert_eq!(served(&mut stays), [], "partitions moved");

@@ -119,10 +119,16 @@ pub fn texts(seen: &[Polled]) -> Vec<String> {
         .collect()
 }
 
-/// A subscribed consumer that was assigned what the topic has.
-pub fn member(settings: &Settings, topic: &str) -> Consumer {
+/// A consumer that is subscribed, and was not told of anything yet.
+pub fn joining(settings: &Settings, topic: &str) -> Consumer {
     let mut consumer = Consumer::open(settings).unwrap();
     consumer.subscribe(topic).unwrap();
+    consumer
+}
+
+/// A subscribed consumer that was assigned what the topic has.
+pub fn member(settings: &Settings, topic: &str) -> Consumer {
+    let mut consumer = joining(settings, topic);
     let assigned = |polled: &Polled| matches!(polled, Polled::Rebalance(Rebalance::Assigned(some)) if !some.is_empty());
     poll_until(&mut consumer, 0, assigned);
     consumer
@@ -130,8 +136,7 @@ pub fn member(settings: &Settings, topic: &str) -> Consumer {
 
 /// A subscribed consumer whose first assignment was answered with nothing.
 pub fn member_of_nothing(settings: &Settings, topic: &str) -> Consumer {
-    let mut consumer = Consumer::open(settings).unwrap();
-    consumer.subscribe(topic).unwrap();
+    let mut consumer = joining(settings, topic);
     until("the first assignment", || {
         match consumer.poll(Duration::from_millis(100)) {
             Polled::Rebalance(Rebalance::Assigned(some)) => {
