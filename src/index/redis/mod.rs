@@ -29,8 +29,8 @@ use target::Target;
 
 /// A script call takes about so many operations: beyond 200 nothing is gained, and others wait for the script's end.
 const CHUNK_OPS: usize = 150;
-/// Unless there is more than so much to apply, as in a restore: then larger calls cost the server a third less for each
-/// operation, and what others wait for is still but some milliseconds.
+/// Unless there is more than so much to apply, as in a restore or with a backlog: then larger calls cost the server a third
+/// less for each operation, and what others wait for is still but some milliseconds.
 const BULK: usize = 500;
 const BULK_OPS: usize = 1_500;
 const BULK_CALLS: usize = 3;
