@@ -98,7 +98,7 @@ impl Admin {
         Ok(found)
     }
 
-    /// Creates these topics; one that exists by now is left as it is. Comes back when their leaders are known.
+    /// Creates these topics; one that exists by now is left as it is. Comes back when they can be seen.
     pub fn create(&mut self, topics: &[TopicToCreate], timeout: Duration) -> Result<(), Error> {
         let until = Instant::now() + timeout;
         let doing = "creating topics";
@@ -111,7 +111,11 @@ impl Admin {
             }
         }
         for topic in topics {
-            while self.lookup.partitions(&topic.name, left(until))? != Some(topic.partitions) {
+            while self
+                .lookup
+                .partitions(&topic.name, left(until))?
+                .is_none_or(|found| found == 0)
+            {
                 if Instant::now() >= until {
                     return Err(Error::TimedOut {
                         doing: format!("{doing}: {}", topic.name).into(),
@@ -172,8 +176,11 @@ impl Admin {
         // The client gives up by itself at `until`; the second more lets its own words through.
         let waited = left(until) + Duration::from_secs(1);
         match block_on(answer, waited) {
-            Some(answer) => answer.map_err(|source| Error::client(doing, source)),
-            None => Err(Error::TimedOut {
+            Some(Ok(answer)) => Ok(answer),
+            Some(Err(source)) if !matches!(source, KafkaError::AdminOp(Code::OperationTimedOut)) => {
+                Err(Error::client(doing, source))
+            }
+            _ => Err(Error::TimedOut {
                 doing: doing.into(),
                 waited,
             }),

@@ -30,7 +30,10 @@ pub struct ClientError {
 impl ClientError {
     pub(super) fn of(error: &KafkaError) -> Self {
         Self {
-            code: error.rdkafka_error_code(),
+            code: match error {
+                KafkaError::AdminOp(code) => Some(*code),
+                other => other.rdkafka_error_code(),
+            },
             text: error.to_string(),
         }
     }
@@ -138,6 +141,8 @@ mod tests {
         assert_eq!(kind(Code::BrokerTransportFailure), Kind::Retry);
         assert_eq!(kind(Code::UnstableOffsetCommit), Kind::Retry);
         assert_eq!(kind(Code::TopicAuthorizationFailed), Kind::Fatal);
+        let late = Error::client("creating", KafkaError::AdminOp(Code::OperationTimedOut));
+        assert_eq!(late.kind(), Kind::Retry);
         assert_eq!(kind(Code::Fatal), Kind::Replace);
     }
 

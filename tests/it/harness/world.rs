@@ -301,24 +301,25 @@ pub fn program(environment: &[(String, String)]) -> Command {
     command
 }
 
-/// Creates what is missing. A broker on a busy machine may need longer than the command waits, and what it says then is true:
-/// it is safe to try again.
+/// Creates what is missing. A broker on a busy machine may need longer than the command waits, and then it says, truly, to
+/// try again.
 pub fn apply_topics(environment: &[(String, String)]) {
-    wait::until("topics apply", wait::PATIENCE, || {
+    let mut last = String::new();
+    let applied = wait::within(wait::PATIENCE, || {
         let output = program(environment)
             .args(["topics", "apply"])
             .output()
             .expect("the program starts");
-        let said = [output.stdout, output.stderr].concat();
-        let said = String::from_utf8_lossy(&said);
-        let is_late = output.status.code() == Some(69) && said.contains("not done within");
-        assert!(
-            output.status.success() || is_late,
-            "topics apply ended with {}\n{said}",
-            output.status
-        );
-        output.status.success().then_some(())
+        last = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        let status = output.status;
+        let is_late = status.code() == Some(69);
+        assert!(status.success() || is_late, "topics apply ended with {status}\n{last}");
+        status.success().then_some(())
     });
+    assert!(
+        applied.is_some(),
+        "waited in vain for topics apply, which said at last\n{last}"
+    );
 }
 
 /// The status that an admin server answers with.
