@@ -22,7 +22,7 @@ impl App {
                 tokio::time::sleep(WATCH_INDEX).await;
                 let Err(fault) = index.check().await else { continue };
                 // A worker that has ended needs no news.
-                let tell = |mailbox: &Sender<Event>| _ = mailbox.send(Event::IndexUnfit(fault.to_string()));
+                let tell = |mailbox: &Sender<Event>| _ = mailbox.send(Event::IndexUnfit);
                 mailboxes.iter().filter(|_| fault.loses_entries()).for_each(tell);
             }
         });

@@ -103,7 +103,7 @@ impl Core {
             Event::Rebalance(rebalance) => self.rebalance(rebalance),
             Event::Record(record) => self.record(record),
             Event::EndReached(at) => self.end_reached(at),
-            Event::OutOfRange(at) => self.out_of_range(&at),
+            Event::OutOfRange(at) => self.out_of_range(at),
             Event::InputCounts(counts) => self.input_counts(counts),
             Event::ClockHorizon(instant) => self.clock = self.clock.max(Some(instant)),
             Event::Recovered(life, answer) => self.recovered(life, answer),
@@ -113,8 +113,8 @@ impl Core {
             Event::Settings(question, table) => self.settings_read(question, table),
             Event::Transaction(answer) => self.transaction_answered(answer),
             Event::Doubt(partition, cause) => self.doubt(partition, cause),
-            Event::IndexDiffers(partition) => self.index_differs(partition),
-            Event::IndexUnfit(why) => self.index_unfit(&why),
+            Event::IndexDiffers(partition) => self.distrust(partition, "index_differs"),
+            Event::IndexUnfit => self.index_unfit(),
             Event::GoOn(at, for_ms) => self.went_on(&at, for_ms),
             Event::Drain => self.draining = true,
             Event::Tick => self.tick(),
@@ -245,18 +245,24 @@ impl Core {
         self.pending.push(Item::Reached(life, at), self.now.steady_ms);
     }
 
-    fn out_of_range(&mut self, at: &TopicPartition) {
+    /// A log may begin later, or end earlier, because its records were deleted, or were judged by another owner meanwhile: so
+    /// all is looked up anew. What is out of range again, though nothing contradicts it, can't be gone on from.
+    fn out_of_range(&mut self, at: TopicPartition) {
         let Some(partition) = self.owner(&at.topic, at.partition) else {
             return;
         };
-        let expected = self
-            .tasks
-            .get(&partition)
-            .and_then(Task::running)
-            .and_then(|running| running.collected.get(at));
-        let Some(expected) = expected else { return };
-        let why = stops::out_of_range(partition, at, *expected);
-        self.stop(partition, Stopped::running(why, self.now.steady_ms));
+        let hold = self.config.rules.hold(Rule::FoundTwice);
+        let Some(task) = self.tasks.get_mut(&partition).filter(|task| !task.closing) else {
+            return;
+        };
+        let expected = task.running().and_then(|running| running.collected.get(&at));
+        let Some(expected) = expected.copied() else { return };
+        let why = stops::out_of_range(partition, &at, expected);
+        let before = task.out_of_range.replace((at, expected));
+        if before == task.out_of_range || !hold {
+            return self.stop(partition, Stopped::running(why, self.now.steady_ms));
+        }
+        self.doubt(partition, "out_of_range");
     }
 
     pub(super) fn ask_settings(&mut self) {
@@ -269,7 +275,8 @@ impl Core {
     fn settings_read(&mut self, question: u64, table: Option<Arc<SettingsTable>>) {
         let running = self.tasks.values().filter_map(Task::running);
         let named = running.map(|running| running.progress.settings_next).max().unwrap_or(0);
-        let table = table.filter(|table| table.next_offset() >= named);
+        let hold = self.config.rules.hold(Rule::SettingsNamed);
+        let table = table.filter(|table| table.next_offset() >= named || !hold);
         if table.is_some() {
             self.settings.clone_from(&table);
         }

@@ -84,8 +84,8 @@ pub enum Event {
     Doubt(Partition, &'static str),
     /// The index of this partition was found to hold something else than the changelog.
     IndexDiffers(Partition),
-    /// The index may lose what it is given: the sentence says why and what to change.
-    IndexUnfit(String),
+    /// The index may lose what it is given.
+    IndexUnfit,
     Tick,
     /// An operator lets a halted partition go on, whatever comes of it for so many milliseconds.
     GoOn(TopicPartition, u64),
@@ -200,8 +200,11 @@ pub enum RecoveryAnswer {
     Unavailable(String),
     /// It can't be answered by asking again: the partition stops.
     Hopeless(String),
-    /// The index may have lost what it was given: the partition stops, and its index is built anew when it goes on.
-    Untrusted(String),
+    /// The index may lose what it is given: whatever stands there is given up, and the partition stops.
+    Untrusted {
+        why: String,
+        marker: Option<Marker>,
+    },
 }
 
 /// The steps of one transaction, each answered before the next.

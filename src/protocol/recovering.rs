@@ -33,6 +33,8 @@ pub struct Recovering {
     contradiction: Option<String>,
     /// The index may have lost something.
     pub(super) suspect: bool,
+    /// Why the partition stops once its index is begun anew.
+    unfit: Option<String>,
 }
 
 /// What an answer leads to.
@@ -58,7 +60,7 @@ pub struct Around<'a> {
 type Context<'a, 'b> = (i32, &'a mut Around<'b>, &'a mut Vec<Action>);
 
 impl Recovering {
-    pub(super) fn new(asked: RecoveryQuestion) -> Self {
+    pub(super) fn new(asked: RecoveryQuestion, suspect: bool) -> Self {
         Self {
             committed: Vec::new(),
             input_lows: Vec::new(),
@@ -73,17 +75,15 @@ impl Recovering {
             asked,
             retry: Retry::default(),
             contradiction: None,
-            suspect: false,
+            suspect,
+            unfit: None,
         }
     }
 
     /// Looks again at a partition that was stopped: it is known already why.
-    pub(super) fn again(asked: RecoveryQuestion, why: String, suspect: bool) -> Self {
-        Self {
-            contradiction: Some(why),
-            suspect,
-            ..Self::new(asked)
-        }
+    pub(super) fn again(mut self, why: String) -> Self {
+        self.contradiction = Some(why);
+        self
     }
 
     /// Things found at different times may contradict each other because another owner wrote in between: a process that was
@@ -117,10 +117,7 @@ impl Recovering {
                 Next::Wait
             }
             RecoveryAnswer::Hopeless(why) => Next::Stop(why),
-            RecoveryAnswer::Untrusted(why) => {
-                self.suspect = true;
-                Next::Stop(why)
-            }
+            RecoveryAnswer::Untrusted { why, marker } => self.give_up(why, marker, around),
             RecoveryAnswer::Committed(committed) => {
                 self.committed = committed;
                 Next::Ask(RecoveryQuestion::Watermarks {
@@ -145,6 +142,9 @@ impl Recovering {
                 self.plan(partition, changelog, around, actions)
             }
             RecoveryAnswer::Begun(Begun::Begun(marker)) => {
+                if let Some(why) = self.unfit.take() {
+                    return Next::Stop(why);
+                }
                 self.of = Some(marker.of);
                 self.applied_to = marker.offset;
                 self.ask_replay(changelog)
@@ -201,6 +201,34 @@ impl Recovering {
         }
     }
 
+    /// Begins a build of an index that may lose what it holds, and leaves it empty: so whoever owns the partition once Redis is
+    /// set right reads the whole changelog, be it one that never heard of this.
+    fn give_up(&mut self, why: String, marker: Option<Marker>, around: &mut Around<'_>) -> Next {
+        self.suspect = true;
+        let is_empty = |marker: &Marker| marker.offset <= self.low && !marker.is_complete();
+        let Some(marker) = marker.filter(|marker| !is_empty(marker)) else {
+            return Next::Stop(why);
+        };
+        self.unfit = Some(why);
+        let incarnation = self.progress.as_ref().map(|progress| progress.incarnation);
+        self.begin(incarnation, Some(marker), around)
+    }
+
+    /// Begins a build, in place of the one that was seen.
+    fn begin(&self, incarnation: Option<Uuid>, seen: Option<Marker>, around: &mut Around<'_>) -> Next {
+        let of = Generation {
+            incarnation: incarnation.unwrap_or_else(|| (around.fresh_uuid)()),
+            generation: (around.fresh_uuid)(),
+            format: around.settings.expected.index_format(),
+        };
+        Next::Ask(RecoveryQuestion::Begin(Begin {
+            expected: seen.map(|marker| marker.of.generation),
+            of,
+            offset: self.low,
+            at: around.now_ms,
+        }))
+    }
+
     fn plan(
         &mut self,
         partition: i32,
@@ -232,19 +260,7 @@ impl Recovering {
                 {
                     actions.push(Action::Report(Report::Rebuilding { partition, why }));
                 }
-                let incarnation = found.incarnation.unwrap_or_else(|| (around.fresh_uuid)());
-                let of = Generation {
-                    incarnation,
-                    generation: (around.fresh_uuid)(),
-                    format: around.settings.expected.index_format(),
-                };
-                let expected = marker.map(|marker| marker.of.generation);
-                Next::Ask(RecoveryQuestion::Begin(Begin {
-                    expected,
-                    of,
-                    offset: self.low,
-                    at: around.now_ms,
-                }))
+                self.begin(found.incarnation, marker, around)
             }
         }
     }

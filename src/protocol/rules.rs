@@ -20,6 +20,8 @@ pub enum Rule {
     HaltedLeft,
     /// Nor is its end reached.
     HaltedEndless,
+    /// Settings older than those that the progress record names are none.
+    SettingsNamed,
 }
 
 /// Those in force: all of them.

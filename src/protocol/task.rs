@@ -31,8 +31,6 @@ pub struct Stopped {
     why: String,
     /// None: not by itself.
     look_at_ms: Option<u64>,
-    /// The index may have lost something, and is built anew.
-    suspect: bool,
 }
 
 impl Stopped {
@@ -41,13 +39,7 @@ impl Stopped {
         Self {
             why,
             look_at_ms: Some(steady_ms + TRY_AGAIN_MS),
-            suspect: false,
         }
-    }
-
-    /// It ran on an index that may have lost something.
-    pub(super) fn unfit(why: String, steady_ms: u64) -> Self {
-        Self::found(why, true, steady_ms)
     }
 
     pub(super) fn why(&self) -> &str {
@@ -56,18 +48,13 @@ impl Stopped {
 
     /// Not to be looked at again.
     pub(super) fn for_good(why: String) -> Self {
-        Self {
-            why,
-            look_at_ms: None,
-            suspect: false,
-        }
+        Self { why, look_at_ms: None }
     }
 
-    fn found(why: String, suspect: bool, steady_ms: u64) -> Self {
+    fn found(why: String, steady_ms: u64) -> Self {
         Self {
             why,
             look_at_ms: Some(steady_ms + LOOK_AGAIN_MS),
-            suspect,
         }
     }
 }
@@ -82,6 +69,10 @@ pub struct Task {
     pub phase: Phase,
     /// Revoked or lost: takes nothing new; is let go of once the index has what was committed, or at a deadline.
     pub closing: bool,
+    /// Its index may have lost something: it runs again on another build only.
+    pub suspect: bool,
+    /// The input, and the offset of it, that was out of range last.
+    pub(super) out_of_range: Option<(TopicPartition, i64)>,
 }
 
 /// All that a running task knows. Gone with every doubt: recovery makes it anew.
@@ -120,7 +111,7 @@ impl Running {
 impl Task {
     #[must_use]
     pub fn new(life: Life, changelog: TopicPartition, inputs: Vec<TopicPartition>) -> Self {
-        let recovering = Recovering::new(RecoveryQuestion::Committed(inputs.clone()));
+        let recovering = Recovering::new(RecoveryQuestion::Committed(inputs.clone()), false);
         Self {
             life,
             changelog,
@@ -128,6 +119,8 @@ impl Task {
             held: Vec::new(),
             phase: Phase::Recovering(Box::new(recovering)),
             closing: false,
+            suspect: false,
+            out_of_range: None,
         }
     }
 
@@ -160,7 +153,7 @@ impl Task {
     /// Begins recovery, under the life that the task has by now.
     pub fn recover(&mut self) -> Action {
         let question = RecoveryQuestion::Committed(self.inputs.clone());
-        self.phase = Phase::Recovering(Box::new(Recovering::new(question.clone())));
+        self.phase = Phase::Recovering(Box::new(Recovering::new(question.clone(), self.suspect)));
         Action::Recover(self.life, question)
     }
 
@@ -172,6 +165,7 @@ impl Task {
         };
         let mut actions = Vec::new();
         let next = recovering.answered(answer, &changelog, &inputs, (self.life.partition, around, &mut actions));
+        self.suspect = recovering.suspect;
         match next {
             Next::Ask(question) => {
                 recovering.asked = question.clone();
@@ -192,8 +186,7 @@ impl Task {
                 actions.push(Action::Fail(why));
             }
             Next::Stop(why) => {
-                let suspect = recovering.suspect;
-                self.phase = Phase::Stopped(Stopped::found(why.clone(), suspect, around.steady_ms));
+                self.phase = Phase::Stopped(Stopped::found(why.clone(), around.steady_ms));
                 actions.push(Action::Report(Report::Stopped {
                     partition: self.life.partition,
                     why,
@@ -203,6 +196,7 @@ impl Task {
                 let sought = running.positions.iter().filter(|(at, _)| self.held.contains(at));
                 let sought: Vec<(TopicPartition, i64)> = sought.map(|(at, offset)| (at.clone(), *offset)).collect();
                 let records = recovering.replayed;
+                self.suspect = false;
                 self.phase = Phase::Running(running);
                 actions.push(Action::Report(Report::Restored {
                     partition: self.life.partition,
@@ -226,8 +220,9 @@ impl Task {
             }
             Phase::Stopped(stopped) if stopped.look_at_ms.is_some_and(|at| at <= steady_ms) && !self.closing => {
                 let question = RecoveryQuestion::Committed(self.inputs.clone());
-                let (why, suspect) = (std::mem::take(&mut stopped.why), stopped.suspect);
-                self.phase = Phase::Recovering(Box::new(Recovering::again(question.clone(), why, suspect)));
+                let why = std::mem::take(&mut stopped.why);
+                let recovering = Recovering::new(question.clone(), self.suspect).again(why);
+                self.phase = Phase::Recovering(Box::new(recovering));
                 Some(Action::Recover(self.life, question))
             }
             _ => None,

@@ -25,28 +25,23 @@ impl Core {
         self.report(Report::Stopped { partition, why });
     }
 
-    /// No index is believed while Redis may throw entries away, nor after it without being built anew.
-    pub(super) fn index_unfit(&mut self, why: &str) {
-        let steady_ms = self.now.steady_ms;
-        let running = self
-            .tasks
-            .values()
-            .filter(|task| task.running().is_some() && !task.closing);
-        let running: Vec<Partition> = running.map(|task| task.life.partition).collect();
-        for partition in running {
-            self.stop(partition, Stopped::unfit(why.to_owned(), steady_ms));
+    /// No index is believed while Redis may throw entries away, nor after it without being built anew: recovery finds out how
+    /// Redis is set up by now.
+    pub(super) fn index_unfit(&mut self) {
+        let partitions: Vec<Partition> = self.tasks.keys().copied().collect();
+        for partition in partitions {
+            self.distrust(partition, "index_unfit");
         }
     }
 
-    /// What was found out about the index from outside is no reason to stop: it is built anew at once.
-    pub(super) fn index_differs(&mut self, partition: Partition) {
-        let runs = |task: &&mut Task| task.running().is_some() && !task.closing;
-        if self.tasks.get_mut(&partition).filter(runs).is_none() {
+    /// Whatever was found out about the index from outside: it is built anew at once, be it one that recovery is about to believe.
+    pub(super) fn distrust(&mut self, partition: Partition, cause: &'static str) {
+        let Some(task) = self.tasks.get_mut(&partition).filter(|task| !task.closing) else {
             return;
-        }
-        self.doubt(partition, "index_differs");
-        if let Some(Phase::Recovering(recovering)) = self.tasks.get_mut(&partition).map(|task| &mut task.phase) {
-            recovering.suspect = true;
+        };
+        task.suspect = true;
+        if !matches!(task.phase, Phase::Stopped(_)) {
+            self.doubt(partition, cause);
         }
     }
 

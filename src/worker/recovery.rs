@@ -1,7 +1,7 @@
 //! The questions of recovery, answered on a thread of their own with clients of their own, so that the worker keeps polling.
 
-use crate::changelog::{self, Fault, Piece, Replay};
-use crate::index::{Applied, Index};
+use crate::changelog::{self, Piece, Replay};
+use crate::index::{Applied, Fault, Index};
 use crate::kafka::lookup::Lookup;
 use crate::kafka::restore::RangeReader;
 use crate::kafka::{Consumer, Error, Kind, Settings, TopicPartition};
@@ -116,13 +116,18 @@ impl Answering {
                 Ok(Piece { changes, next }) => RecoveryAnswer::Replayed { changes, next },
                 Err(fault) => unread(&fault),
             },
-            RecoveryQuestion::Marker => match self.runtime.block_on(self.index.check()) {
-                Err(fault) if fault.loses_entries() => RecoveryAnswer::Untrusted(fault.to_string()),
-                _ => indexed(
-                    self.runtime.block_on(self.index.marker(partition)),
-                    RecoveryAnswer::Marker,
-                ),
-            },
+            RecoveryQuestion::Marker => {
+                let checked = self.runtime.block_on(self.index.check());
+                let unfit = checked.err().filter(Fault::loses_entries);
+                let marker = self.runtime.block_on(self.index.marker(partition));
+                indexed(marker, |marker| match unfit {
+                    Some(fault) => RecoveryAnswer::Untrusted {
+                        why: fault.to_string(),
+                        marker,
+                    },
+                    None => RecoveryAnswer::Marker(marker),
+                })
+            }
             RecoveryQuestion::Begin(begin) => indexed(
                 self.runtime.block_on(self.index.begin(partition, &begin)),
                 RecoveryAnswer::Begun,
@@ -146,10 +151,10 @@ fn told<T>(answer: Result<T, Error>, tell: impl FnOnce(T) -> RecoveryAnswer) -> 
     answer.map_or_else(|error| failed(&error), tell)
 }
 
-fn unread(fault: &Fault) -> RecoveryAnswer {
+fn unread(fault: &changelog::Fault) -> RecoveryAnswer {
     match fault {
-        Fault::Kafka(error) => failed(error),
-        Fault::Unreadable(why) => RecoveryAnswer::Hopeless(why.clone()),
+        changelog::Fault::Kafka(error) => failed(error),
+        changelog::Fault::Unreadable(why) => RecoveryAnswer::Hopeless(why.clone()),
     }
 }
 

@@ -87,6 +87,10 @@ fn serve(kafka: &KafkaSettings, topic: &str, asked: &Receiver<Question>, latest:
             Ok(changed) => Some(publish(&table, changed, latest)),
             Err(error) => {
                 tracing::warn!(%error, "settings_unavailable");
+                // What was to come next is gone: the table is read anew, from where it begins by now.
+                if matches!(error, Error::OffsetOutOfRange { .. }) {
+                    (reader, table) = (None, SettingsTable::default());
+                }
                 if reader.is_none() {
                     std::thread::sleep(OPEN_AGAIN);
                 }

@@ -66,7 +66,8 @@ impl World {
 
     /// The index up to its marker is the fold of the changelog up to there.
     fn check_index(&self, partition: i32) {
-        let Some(marker) = self.redis.marker(partition).filter(|_| !self.is_ahead(partition)) else {
+        let is_known = self.is_ahead(partition) || self.redis.is_harmed(partition);
+        let Some(marker) = self.redis.marker(partition).filter(|_| !is_known) else {
             return;
         };
         let incarnation = self
@@ -133,10 +134,11 @@ impl World {
         for kind in TopicKind::INPUTS.into_iter().chain([TopicKind::RouterCommands]) {
             for at in self.kafka.partitions_of(self.shared.topic(kind)) {
                 let model = self.oracle.tasks.get(&at.partition.rem_euclid(self.setup.partitions));
+                let log = self.kafka.log(&at);
                 let next = model
                     .and_then(|model| model.progress.next_of(&self.oracle.input(&at)))
-                    .unwrap_or(0);
-                let high = self.kafka.log(&at).high();
+                    .unwrap_or(log.low());
+                let high = log.high();
                 if next < high {
                     return Err(format!("{at} is read up to {next} of {high}"));
                 }
@@ -154,6 +156,11 @@ impl World {
                     ));
                 }
                 owners => return Err(format!("partition {partition} has {} owners", owners.len())),
+            }
+            if self.redis.is_harmed(partition) {
+                return Err(format!(
+                    "partition {partition} goes on with an index that has lost something"
+                ));
             }
             let applied = self.redis.marker(partition).map_or(0, |marker| marker.offset);
             let committed = self.oracle.tasks.get(&partition).map_or(0, |model| model.offset + 1);
@@ -178,7 +185,14 @@ impl World {
     fn outputs(&self, kind: TopicKind) -> Vec<(Value, bool)> {
         let mut values = Vec::new();
         for at in self.kafka.partitions_of(self.shared.topic(kind)) {
-            for (_, data) in self.kafka.history(&at) {
+            let history = self.kafka.history(&at);
+            // Of an input that nobody ever read, what was deleted is nobody's.
+            let begins = match self.judged_to(&at) {
+                None => self.kafka.log(&at).low(),
+                Some(_) => 0,
+            };
+            let counts = |offset: i64| begins <= offset && !self.oracle.is_forgone(&at, offset);
+            for (_, data) in history.filter(|(offset, _)| counts(*offset)) {
                 let value = data.value.as_deref().unwrap_or_default();
                 let parsed = serde_json::from_slice(value);
                 values.push((parsed.unwrap_or_default(), data.value.is_none()));

@@ -43,6 +43,11 @@ impl World {
             "dump" => self.dump(),
             "ahead" => self.ahead(),
             "reset" => self.reset(),
+            "retention" => self.retain(),
+            "deletion" => self.delete(),
+            "deposed" => self.depose(),
+            "eviction" => self.evict(),
+            "rot" => self.rot(),
             _ => {
                 self.say(|| "the group rebalances".to_owned());
                 self.kafka.group.prepare();
@@ -192,7 +197,7 @@ impl World {
         self.say(|| "the group's offsets expire".to_owned());
     }
 
-    fn compact(&mut self, active: u64) {
+    pub fn compact(&mut self, active: u64) {
         let tombstones_before = self.wall().0 - 7 * DAY_MS;
         for partition in 0..self.setup.partitions {
             let at = TopicPartition::new(self.shared.topic(TopicKind::RouterChangelog).clone(), partition);
@@ -229,6 +234,7 @@ impl World {
         self.say(|| "all is healed".to_owned());
         self.healed = true;
         self.redis.down_until = 0;
+        self.set_right();
         self.mend_all();
         let strays: Vec<u32> = self
             .processes

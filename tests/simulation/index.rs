@@ -3,7 +3,7 @@
 
 use chatroom_router::index::{Applied, Batch, Begin, Begun, Due, Generation, Index, Marker, Op, Read};
 use chatroom_router::protocol::{DueEntries, DueQuestion};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -14,6 +14,13 @@ enum Done {
     Apply(i32, Generation, Batch),
 }
 
+#[derive(Default)]
+struct Harm {
+    keys: BTreeSet<Vec<u8>>,
+    /// Whoever compares the index with the changelog finds out.
+    is_found: bool,
+}
+
 pub struct Redis {
     index: Index,
     done: Vec<Done>,
@@ -21,6 +28,10 @@ pub struct Redis {
     overwritten: HashMap<(i32, Generation, Vec<u8>), Option<Vec<u8>>>,
     /// Nobody reaches it before then.
     pub down_until: u64,
+    /// Redis may throw entries away.
+    pub is_unfit: bool,
+    /// What is gone of each build, and nothing says so.
+    harmed: HashMap<(i32, Generation), Harm>,
 }
 
 /// The memory twin never waits.
@@ -38,6 +49,8 @@ impl Default for Redis {
             done: Vec::new(),
             overwritten: HashMap::new(),
             down_until: 0,
+            is_unfit: false,
+            harmed: HashMap::new(),
         }
     }
 }
@@ -75,7 +88,11 @@ impl Redis {
     pub fn read(&self, partition: i32, of: &Generation, keys: &[Vec<u8>]) -> Read<Vec<Option<Vec<u8>>>> {
         let mut read = at_once(self.index.read(partition, of, keys)).expect("memory answers");
         if let Read::Found { value, .. } = &mut read {
+            let harmed = self.harmed.get(&(partition, *of));
             for (key, value) in keys.iter().zip(value) {
+                if harmed.is_some_and(|harmed| harmed.keys.contains(key)) {
+                    *value = None;
+                }
                 if let Some(older) = self.overwritten.get(&(partition, *of, key.clone())) {
                     value.clone_from(older);
                 }
@@ -101,6 +118,30 @@ impl Redis {
                 self.overwritten.remove(&(partition, *of, key));
             }
         }
+    }
+
+    /// These values are gone, and nothing says so.
+    pub fn harm(&mut self, partition: i32, keys: impl Iterator<Item = Vec<u8>>, is_found: bool) {
+        if let Some(Marker { of, .. }) = self.marker(partition) {
+            let harm = self.harmed.entry((partition, of)).or_default();
+            harm.keys.extend(keys);
+            harm.is_found |= is_found;
+        }
+    }
+
+    fn harm_of(&self, partition: i32) -> Option<&Harm> {
+        let of = self.marker(partition)?.of;
+        self.harmed.get(&(partition, of))
+    }
+
+    /// Whether the build of now has lost something.
+    pub fn is_harmed(&self, partition: i32) -> bool {
+        self.harm_of(partition).is_some()
+    }
+
+    /// Whether somebody finds out by comparing it.
+    pub fn is_found_to_differ(&self, partition: i32) -> bool {
+        self.harm_of(partition).is_some_and(|harm| harm.is_found)
     }
 
     /// The values of the entries that the clocks name, each once: as the worker asks.
@@ -157,6 +198,7 @@ impl Redis {
     pub fn flush(&mut self) {
         self.index = Index::memory();
         self.done.clear();
+        self.harmed.clear();
     }
 
     /// The last `calls` never happened.
@@ -164,6 +206,8 @@ impl Redis {
         let keep = self.done.len().saturating_sub(calls);
         let done = std::mem::take(&mut self.done);
         self.index = Index::memory();
+        // It comes back from where nothing was lost.
+        self.harmed.clear();
         for call in done.into_iter().take(keep) {
             match call {
                 Done::Begin(partition, begin) => {

@@ -4,15 +4,17 @@
 //! replays just that. `SIM_SEEDS=10000` runs so many fresh ones, some 30 to 50 a second on one core.
 //!
 //! The order of reading: `world` (what exists, what happens next), `kafka` and `index` (the models), `process` (a worker,
-//! with `perform`, `transact`, `recovery`, `membership`), `workload`, `faults` and `operator`; then `oracle` and `checks`,
+//! with `perform`, `transact`, `recovery`, `membership`), `workload`, `faults`, `losses`, `distrust` and `operator`; then `oracle` and `checks`,
 //! which say what is promised; last `sabotage`, which shows that they would notice, and `kill-table.md`, which says how soon.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // A test that panics has said what it found.
 
 mod checks;
+mod distrust;
 mod faults;
 mod index;
 mod insight;
 mod kafka;
+mod losses;
 mod membership;
 mod monitor;
 mod operator;

@@ -28,6 +28,7 @@ impl World {
 
     pub fn monitor(&mut self) {
         self.after(PACE_MS, Happening::Monitor);
+        self.look_at_policy();
         if self.without(Sabotage::SweepAheadOfInput) {
             let pids: Vec<u32> = self.processes.keys().copied().collect();
             let horizon = self.wall();
@@ -47,7 +48,7 @@ impl World {
         if watching
             .until
             .iter()
-            .any(|(at, end)| self.kafka.group_offset(at) < *end)
+            .any(|(at, end)| self.committed_or_first(at) < *end)
         {
             self.watching = Some(watching);
         } else if !watching.passed_on {
@@ -60,6 +61,11 @@ impl World {
         } else {
             self.tell_horizon(watching.since.plus(-self.setup.grace_ms));
         }
+    }
+
+    fn committed_or_first(&self, at: &TopicPartition) -> i64 {
+        let committed = self.kafka.offset_as_it_stands(at);
+        committed.unwrap_or(self.kafka.log(at).low())
     }
 
     fn tell_horizon(&mut self, horizon: Instant) {

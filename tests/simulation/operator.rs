@@ -26,7 +26,7 @@ impl World {
     /// A partition stopped: somebody is woken up, and mends what called for it.
     pub fn stopped(&mut self, pid: Pid, partition: Partition, why: &str) {
         assert!(
-            self.torn.contains_key(&partition),
+            self.torn.contains_key(&partition) || self.is_known_unfit(why),
             "[{pid}] stopped partition {partition}, and nothing called for it: {why}"
         );
         self.oracle.count("stopped");
@@ -51,8 +51,12 @@ impl World {
         }
     }
 
-    /// What the sentence of the stop asks for; and the process is started again.
+    /// What the sentence of the stop asks for; and the process is started again, unless the partition goes on by itself.
     pub fn mend(&mut self, pid: Option<Pid>, partition: Partition) {
+        if !self.accept_log(partition) {
+            let ms = self.rng.between(500, 3_000);
+            return self.after(ms, Happening::Mend(pid, partition));
+        }
         let tear = self.torn.insert(partition, Tear::default()).unwrap_or_default();
         if tear.offsets {
             self.set_offsets_as_progress_says(partition);
@@ -60,7 +64,8 @@ impl World {
         if tear.ahead {
             self.redis.forget(partition);
         }
-        if let Some(pid) = pid {
+        let goes_on = !tear.offsets && !tear.ahead && self.rng.chance(700);
+        if let Some(pid) = pid.filter(|_| !goes_on) {
             self.say(|| format!("partition {partition} is mended, and [{pid}] started again"));
             self.end(pid);
         }
@@ -82,7 +87,7 @@ impl World {
         }
     }
 
-    fn inputs_of(&self, partition: Partition) -> Vec<TopicPartition> {
+    pub fn inputs_of(&self, partition: Partition) -> Vec<TopicPartition> {
         let kinds = TopicKind::INPUTS.into_iter().chain([TopicKind::RouterCommands]);
         let all = kinds.flat_map(|kind| self.kafka.partitions_of(self.shared.topic(kind)));
         all.filter(|at| at.partition.rem_euclid(self.setup.partitions) == partition)
@@ -99,7 +104,7 @@ impl World {
         }
     }
 
-    fn any_partition(&mut self) -> Partition {
+    pub fn any_partition(&mut self) -> Partition {
         self.luck.below(self.setup.partitions as u64) as Partition
     }
 
@@ -116,7 +121,8 @@ impl World {
         } else {
             next - steps
         };
-        self.kafka.set_offset(at, to.clamp(0, self.kafka.log(at).high()));
+        let log = self.kafka.log(at);
+        self.kafka.set_offset(at, to.clamp(log.low(), log.high()));
         self.say(|| format!("the group's offset of {at} is set from {next} to {to}"));
         self.oracle.count("offsets set");
         self.torn.entry(partition).or_default().offsets = true;

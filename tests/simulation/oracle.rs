@@ -38,6 +38,8 @@ pub struct Oracle {
     pub seen: BTreeMap<&'static str, u64>,
     /// The most that the changes of one transaction take in an overlay.
     pub largest: usize,
+    /// Records that were deleted before they were judged, and of which somebody said, or nobody could know, that it may be so.
+    forgone: BTreeSet<(TopicPartition, i64)>,
     pids: Pid,
 }
 
@@ -75,6 +77,7 @@ impl Oracle {
             tasks: BTreeMap::new(),
             seen: BTreeMap::new(),
             largest: 0,
+            forgone: BTreeSet::new(),
             pids: 0,
         }
     }
@@ -158,7 +161,8 @@ impl Oracle {
         let mut total = 0;
         for part in parts {
             let expected = self.judge(kafka, txn, &part, (table, &actual));
-            self.check_positions(kafka, txn, &part, &expected);
+            let passed_over = self.check_positions(kafka, txn, &part, &expected);
+            self.forgone.extend(passed_over);
             self.check_changes(&part, &expected);
             let erased = part.changes.values().filter(|value| value.is_none()).count();
             *self.seen.entry("tombstones").or_default() += erased as u64;
@@ -268,8 +272,38 @@ impl Oracle {
         self.shared.config.topics.input(at)
     }
 
-    /// From the last progress record to this one, every committed record of every input was judged, and no other.
-    fn check_positions(&self, kafka: &Kafka, txn: &Txn, part: &Part<'_>, expected: &Expected) {
+    /// Somebody says that these positions hold.
+    pub fn accepted(&mut self, kafka: &Kafka, partition: Partition, progress: Progress, offset: i64) {
+        let Some(model) = self.tasks.get_mut(&partition) else {
+            return;
+        };
+        for (input, position) in &progress.inputs {
+            let at = TopicPartition::new(input.topic.clone(), input.partition);
+            let from = model.progress.next_of(input).unwrap_or(0);
+            let passed_over = (from..position.next).map(|offset| (at.clone(), offset));
+            self.forgone.extend(passed_over);
+            assert!(
+                position.next <= kafka.log(&at).high(),
+                "{at} is passed over beyond its end"
+            );
+        }
+        (model.progress, model.offset) = (progress, offset);
+    }
+
+    /// Whether nobody need judge that record.
+    pub fn is_forgone(&self, at: &TopicPartition, offset: i64) -> bool {
+        !self.forgone.is_empty() && self.forgone.contains(&(at.clone(), offset))
+    }
+
+    /// From the last progress record to this one, every committed record of every input was judged, and no other; but where an
+    /// input was unknown before, what was deleted by then is given back.
+    fn check_positions(
+        &self,
+        kafka: &Kafka,
+        txn: &Txn,
+        part: &Part<'_>,
+        expected: &Expected,
+    ) -> BTreeSet<(TopicPartition, i64)> {
         let partition = part.partition;
         let before = self.tasks.get(&partition).map(|model| &model.progress);
         let sequence = before.map_or(0, |progress| progress.sequence);
@@ -281,24 +315,20 @@ impl Oracle {
         if let Some(before) = before {
             check_succession(before, part);
         }
-        let mut due = BTreeSet::new();
+        let (mut due, mut passed_over) = (BTreeSet::new(), BTreeSet::new());
         for (input, position) in &part.progress.inputs {
             let at = TopicPartition::new(input.topic.clone(), input.partition);
             let from = before.and_then(|before| before.next_of(input)).unwrap_or(0);
             assert!(position.next >= from, "{at} went back from {from} to {}", position.next);
             assert!(position.next <= kafka.log(&at).high(), "{at} is read beyond its end");
-            for (offset, slot) in kafka
-                .log(&at)
-                .slots()
-                .filter(|(offset, _)| (from..position.next).contains(offset))
-            {
-                let committed = kafka.is_committed(slot.txn);
-                assert!(
-                    slot.data.is_none() || committed.is_some(),
-                    "{at}@{offset} was passed over while undecided"
-                );
-                if slot.data.is_some() && committed == Some(true) {
-                    due.insert((at.clone(), offset));
+            let is_new = before.is_none_or(|before| before.next_of(input).is_none());
+            let begins = if is_new { kafka.log(&at).low() } else { 0 };
+            for offset in decided(kafka, &at, from, position.next) {
+                let record = (at.clone(), offset);
+                if offset < begins && !expected.judged.contains(&record) {
+                    passed_over.insert(record);
+                } else {
+                    due.insert(record);
                 }
             }
             let sent = txn.offsets.as_ref().and_then(|offsets| offsets.get(&at));
@@ -327,6 +357,7 @@ impl Oracle {
             offsets.contains_key(&own),
             "partition {partition}: a transaction without its offsets"
         );
+        passed_over
     }
 
     fn check_changes(&self, part: &Part<'_>, expected: &Expected) {
@@ -379,6 +410,22 @@ impl Oracle {
             life.partition
         );
     }
+}
+
+/// The committed records of a stretch, none of which may be undecided.
+fn decided<'a>(kafka: &'a Kafka, at: &'a TopicPartition, from: i64, to: i64) -> impl Iterator<Item = i64> + use<'a> {
+    let slots = kafka
+        .log(at)
+        .slots()
+        .filter(move |(offset, _)| (from..to).contains(offset));
+    slots.filter_map(move |(offset, slot)| {
+        let committed = kafka.is_committed(slot.txn);
+        assert!(
+            slot.data.is_none() || committed.is_some(),
+            "{at}@{offset} was passed over while undecided"
+        );
+        (slot.data.is_some() && committed == Some(true)).then_some(offset)
+    })
 }
 
 /// What one progress record takes over from the one before it.

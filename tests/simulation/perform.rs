@@ -87,15 +87,11 @@ impl Process {
     fn assign(&mut self, from: &[(TopicPartition, i64)], world: &World) {
         for (at, offset) in from {
             let end = world.kafka.log(at).high();
-            let flow = Flow {
-                position: if world.without(Sabotage::ResumeWithoutSeek) {
-                    end
-                } else {
-                    *offset
-                },
-                paused: false,
-                told: None,
-            };
+            let flow = Flow::at(if world.without(Sabotage::ResumeWithoutSeek) {
+                end
+            } else {
+                *offset
+            });
             let twice = self.flows.insert(at.clone(), flow).is_some();
             assert!(
                 !twice || world.without(Sabotage::LostIsNotTold),
@@ -111,12 +107,7 @@ impl Process {
             return self.events.push_back(Event::Doubt(partition, "seek_failed"));
         }
         for (at, offset) in at {
-            let flow = Flow {
-                position: *offset,
-                paused: false,
-                told: None,
-            };
-            self.flows.insert(at.clone(), flow);
+            self.flows.insert(at.clone(), Flow::at(*offset));
         }
     }
 
@@ -253,16 +244,25 @@ impl World {
         self.after(ms, Happening::Mail(pid, Event::Due(question.life, due)));
     }
 
-    /// How far the accepted settings can be read.
-    pub fn settings_stable(&self) -> i64 {
-        let at = TopicPartition::new(self.shared.topic(TopicKind::RouterSettings).clone(), 0);
-        self.kafka.log(&at).stable()
+    pub fn settings_log(&self) -> TopicPartition {
+        TopicPartition::new(self.shared.topic(TopicKind::RouterSettings).clone(), 0)
+    }
+
+    /// How far who runs in that slot can read the accepted settings.
+    pub fn settings_seen(&self, slot: usize) -> i64 {
+        let stable = self.kafka.log(&self.settings_log()).stable();
+        self.left_behind(slot).map_or(stable, |left| left.min(stable))
     }
 
     /// All who asked before the round began are answered by it, in their order.
     pub fn settings_thread(&mut self, pid: Pid) {
-        let at = TopicPartition::new(self.shared.topic(TopicKind::RouterSettings).clone(), 0);
-        let (high, stable) = (self.kafka.log(&at).high(), self.kafka.log(&at).stable());
+        let Some(slot) = self.processes.get(&pid).map(|process| process.slot) else {
+            return;
+        };
+        let log = self.kafka.log(&self.settings_log());
+        let left = self.left_behind(slot);
+        let (low, high) = left.map_or((log.low(), log.high()), |end| (0, end));
+        let stable = self.settings_seen(slot);
         let (now, failed) = (self.now, self.flaky());
         let Some(process) = self.processes.get_mut(&pid) else {
             return;
@@ -282,9 +282,13 @@ impl World {
         }
         asking.busy = !asking.waiting.is_empty();
         let busy = asking.busy;
-        let mut table = (stable >= target && !failed).then(|| self.table(stable));
+        // Of what is gone before it was read, nothing is known: it begins anew.
+        let failed = failed || asking.position < low;
+        asking.position = asking.position.max(if failed { low } else { stable });
+        let next = asking.position;
+        let mut table = (stable >= target && !failed).then(|| self.table(next));
         if self.without(Sabotage::OlderSettings) {
-            table = table.map(|_| self.older_table(stable));
+            table = table.map(|_| self.older_table(next));
         }
         if self.without(Sabotage::SettingsFromMemory) && self.rng.chance(900) && self.spoilt.table.is_some() {
             table.clone_from(&self.spoilt.table);

@@ -27,6 +27,19 @@ pub struct Flow {
     pub paused: bool,
     /// The end was told at this position.
     pub told: Option<i64>,
+    /// It was out of range: nothing more is read before somebody seeks.
+    pub failed: bool,
+}
+
+impl Flow {
+    pub fn at(position: i64) -> Self {
+        Self {
+            position,
+            paused: false,
+            told: None,
+            failed: false,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +82,8 @@ pub struct Asking {
     pub busy: bool,
     /// Questions of the round under way, the offset to reach, and until when.
     pub round: Option<(Vec<u64>, i64, u64)>,
+    /// How far it has read.
+    pub position: i64,
 }
 
 pub struct Process {
@@ -199,7 +214,7 @@ impl Process {
                 let fed = Fed::Record {
                     record: record.clone(),
                     wall: world.wall(),
-                    settings_stable: world.settings_stable(),
+                    settings_stable: world.settings_seen(self.slot),
                 };
                 (record.at.offset >= *expected).then(|| (partition, task.life.epoch, vec![fed]))
             }
@@ -349,7 +364,7 @@ impl Process {
     /// What the client has to hand out: a rebalance ends the turn, as in the adapter.
     fn poll(&mut self, world: &mut World) {
         let many = world.rng.between(1, DRAIN);
-        let flowing = self.flows.iter().filter(|(_, flow)| !flow.paused);
+        let flowing = self.flows.iter().filter(|(_, flow)| !flow.paused && !flow.failed);
         let ready: Vec<TopicPartition> = flowing.map(|(at, _)| at.clone()).collect();
         for _ in 0..many {
             if self.member.told.front().is_some() && world.rng.chance(700) {
@@ -400,6 +415,15 @@ impl Process {
                 flow.position = end;
                 let told = flow.told.replace(end);
                 (told != Some(end)).then(|| Event::EndReached(at.at(end)))
+            }
+            Met::Gone if world.without(Sabotage::ResetToEarliest) => {
+                flow.position = log.low();
+                None
+            }
+            Met::Gone => {
+                flow.failed = true;
+                world.oracle.count("out of range");
+                Some(Event::OutOfRange(at.clone()))
             }
         }
     }

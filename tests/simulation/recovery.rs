@@ -4,7 +4,7 @@ use crate::kafka::log::Met;
 use crate::process::Pid;
 use crate::sabotage::Sabotage;
 use crate::world::{Happening, World};
-use chatroom_router::index::{Begin, Begun};
+use chatroom_router::index::{Begin, Begun, Marker};
 use chatroom_router::kafka::TopicPartition;
 use chatroom_router::protocol::{Event, Life, Partition, RecoveryAnswer, RecoveryQuestion};
 use chatroom_router::state::clocks;
@@ -27,7 +27,11 @@ impl World {
             self.answer(pid, life, question)
         };
         let ms = self.latency();
+        let is_marker = matches!(answer, RecoveryAnswer::Marker(_));
         self.after(ms, Happening::Mail(pid, Event::Recovered(life, answer)));
+        if is_marker {
+            self.compare_soon(pid, life, ms);
+        }
     }
 
     fn answer(&mut self, pid: Pid, life: Life, question: RecoveryQuestion) -> RecoveryAnswer {
@@ -36,14 +40,10 @@ impl World {
                 self.offsets_read.insert((pid, life), self.steps);
                 self.committed(&inputs)
             }
-            RecoveryQuestion::Watermarks { changelog, inputs } => RecoveryAnswer::Watermarks {
-                low: 0,
-                high: self.target(pid, life, &changelog),
-                input_lows: vec![0; inputs.len()],
-            },
-            RecoveryQuestion::LastProgress { changelog, high, .. } => {
+            RecoveryQuestion::Watermarks { changelog, inputs } => self.watermarks(pid, life, &changelog, &inputs),
+            RecoveryQuestion::LastProgress { changelog, low, high } => {
                 let high = high.min(self.kafka.log(&changelog).high());
-                self.last_progress(&changelog, high)
+                self.last_progress(&changelog, low, high)
             }
             RecoveryQuestion::Replay { changelog, from, to } => self.replay(&changelog, from, to),
             RecoveryQuestion::Marker | RecoveryQuestion::Begin(_) | RecoveryQuestion::Apply { .. }
@@ -53,12 +53,18 @@ impl World {
             }
             RecoveryQuestion::Marker => {
                 let mut marker = self.redis.marker(life.partition);
+                if let Some(why) = self.is_unfit(life.partition) {
+                    return RecoveryAnswer::Untrusted { why, marker };
+                }
                 if self.without(Sabotage::TombstonesOfAnyAge) {
                     marker
                         .iter_mut()
                         .for_each(|marker| marker.applied_until = Some(self.wall().0));
                 }
                 RecoveryAnswer::Marker(marker)
+            }
+            RecoveryQuestion::Begin(begin) if self.redis.is_unfit && self.without(Sabotage::UnfitLeft) => {
+                RecoveryAnswer::Begun(Begun::Begun(begun(&begin)))
             }
             RecoveryQuestion::Begin(mut begin) => {
                 self.spoil_begin(life.partition, &mut begin);
@@ -86,9 +92,43 @@ impl World {
         let Ok(committed) = committed else {
             return away("unstable offsets");
         };
+        let low = |at: &TopicPartition| self.kafka.log(at).low();
+        let committed = match self.without(Sabotage::DeletedPassedOver) {
+            true => inputs
+                .iter()
+                .zip(committed)
+                .map(|(at, offset)| Some(offset?.max(low(at))))
+                .collect(),
+            false => committed,
+        };
         let expired = inputs.iter().zip(&committed).filter(|(_, offset)| offset.is_none());
         self.spoilt.expired.extend(expired.map(|(at, _)| at.clone()));
         RecoveryAnswer::Committed(committed)
+    }
+
+    fn watermarks(
+        &mut self,
+        pid: Pid,
+        life: Life,
+        changelog: &TopicPartition,
+        inputs: &[TopicPartition],
+    ) -> RecoveryAnswer {
+        let begins = |at: &TopicPartition| {
+            let log = self.kafka.log(at);
+            let is_new = self.kafka.offset_as_it_stands(at).is_none() && self.judged_to(at).is_none();
+            if is_new && self.without(Sabotage::NewFromTheEnd) {
+                log.high()
+            } else {
+                log.low()
+            }
+        };
+        let input_lows = inputs.iter().map(begins).collect();
+        let low = match self.without(Sabotage::ChangelogFromNought) {
+            true => 0,
+            false => self.kafka.log(changelog).low(),
+        };
+        let high = self.target(pid, life, changelog);
+        RecoveryAnswer::Watermarks { low, high, input_lows }
     }
 
     /// Committed offsets first, then the watermark. As long as all is delivered before offsets are sent, and the last progress
@@ -116,8 +156,8 @@ impl World {
         }
     }
 
-    fn last_progress(&mut self, changelog: &TopicPartition, high: i64) -> RecoveryAnswer {
-        let (mut from, mut last): (i64, Option<Progress>) = (0, None);
+    fn last_progress(&mut self, changelog: &TopicPartition, low: i64, high: i64) -> RecoveryAnswer {
+        let (mut from, mut last): (i64, Option<Progress>) = (low, None);
         loop {
             match self.kafka.log(changelog).read(from, high) {
                 Met::Record(offset, data) => {
@@ -132,6 +172,7 @@ impl World {
                 Met::End(end) if end < high && !self.without(Sabotage::ReplayWithoutWaiting) => {
                     return away("an open transaction");
                 }
+                Met::Gone => return gone(changelog, from),
                 Met::End(_) => break,
             }
         }
@@ -155,6 +196,12 @@ impl World {
             for (input, position) in &mut progress.inputs {
                 let at = TopicPartition::new(input.topic.clone(), input.partition);
                 position.next = self.kafka.offset_as_it_stands(&at).unwrap_or(position.next);
+            }
+        }
+        if self.without(Sabotage::DeletedPassedOver) {
+            for (input, position) in &mut progress.inputs {
+                let at = TopicPartition::new(input.topic.clone(), input.partition);
+                position.next = position.next.max(self.kafka.log(&at).low());
             }
         }
         if let Some(marker) = self.redis.marker(changelog.partition)
@@ -212,6 +259,7 @@ impl World {
                     let change = |key| clocks::change(offset, key, data.value.clone()).expect("we wrote it");
                     records.extend(data.key.clone().map(change));
                 }
+                Met::Gone => return gone(changelog, next),
                 Met::End(end) if end == next => break,
                 Met::End(end) => next = end,
             }
@@ -224,6 +272,20 @@ impl World {
         }
         RecoveryAnswer::Replayed { changes: records, next }
     }
+}
+
+/// As if it had begun.
+fn begun(begin: &Begin) -> Marker {
+    Marker {
+        of: begin.of,
+        offset: begin.offset,
+        begun_at: begin.at,
+        applied_until: None,
+    }
+}
+
+fn gone(at: &TopicPartition, offset: i64) -> RecoveryAnswer {
+    RecoveryAnswer::Hopeless(format!("{at} no longer holds offset {offset}"))
 }
 
 fn away(why: &str) -> RecoveryAnswer {

@@ -34,6 +34,7 @@ impl Sabotage {
             Some(Self::StoppedAtOnce) => Rules::without(Rule::FoundTwice),
             Some(Self::HaltedTaken) => Rules::without(Rule::HaltedLeft),
             Some(Self::HaltedPassed) => Rules::without(Rule::HaltedEndless),
+            Some(Self::UnnamedSettings) => Rules::without(Rule::SettingsNamed),
             _ => Rules::default(),
         }
     }
@@ -95,6 +96,14 @@ pub enum Sabotage {
     StoppedAtOnce,
     HaltedTaken,
     HaltedPassed,
+    UnnamedSettings,
+    NewFromTheEnd,
+    DeletedPassedOver,
+    ResetToEarliest,
+    ChangelogFromNought,
+    UnfitUntold,
+    UnfitLeft,
+    DifferenceUntold,
 }
 
 /// Every rule, in the words of the protocol, and what is done in its place.
@@ -333,5 +342,45 @@ pub const RULES: &[(Sabotage, &str, &str)] = &[
         Sabotage::HaltedPassed,
         "the end of an input that is halted is not reached",
         "it is",
+    ),
+    (
+        Sabotage::UnnamedSettings,
+        "a table of settings that lags behind the progress record is waited for",
+        "it is taken as it is",
+    ),
+    (
+        Sabotage::NewFromTheEnd,
+        "an input that neither group nor changelog knows is read from its beginning",
+        "from its end",
+    ),
+    (
+        Sabotage::DeletedPassedOver,
+        "records that were deleted before they were judged stop their partition",
+        "they are passed over when it is taken up",
+    ),
+    (
+        Sabotage::ResetToEarliest,
+        "an offset out of range stops its partition",
+        "its input is read from where it begins (`auto.offset.reset=earliest`)",
+    ),
+    (
+        Sabotage::ChangelogFromNought,
+        "a changelog is read from where it begins",
+        "from offset 0",
+    ),
+    (
+        Sabotage::UnfitUntold,
+        "no index is believed while Redis may throw entries away",
+        "nobody looks",
+    ),
+    (
+        Sabotage::UnfitLeft,
+        "an index that may have lost entries is given up for whoever owns it next",
+        "it is left as it is",
+    ),
+    (
+        Sabotage::DifferenceUntold,
+        "an index that is found to differ from the changelog is built anew",
+        "it is gone on with",
     ),
 ];

@@ -18,7 +18,7 @@ use uuid::Uuid;
 pub const BEGINNING_MS: i64 = 1_767_225_600_000;
 
 /// Kinds of trouble from outside, by name; what each does stands in `faults`.
-pub const TROUBLES: [&str; 16] = [
+pub const TROUBLES: [&str; 21] = [
     "kill",
     "freeze",
     "drain",
@@ -35,6 +35,11 @@ pub const TROUBLES: [&str; 16] = [
     "ahead",
     "reset",
     "rebalance",
+    "retention",
+    "deletion",
+    "deposed",
+    "eviction",
+    "rot",
 ];
 
 #[derive(Clone)]
@@ -136,8 +141,8 @@ impl Setup {
         for (weight, name) in self.troubles.iter_mut().zip(TROUBLES) {
             match name {
                 "age" | "compaction" => *weight = 6,
-                "flush" | "dump" | "ahead" => *weight = 0,
-                _ => {}
+                "flush" | "dump" | "ahead" | "eviction" | "rot" => *weight = 0,
+                _ => *weight = (*weight).min(1),
             }
         }
         self.records = self.records.max(60);

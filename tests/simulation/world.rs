@@ -90,6 +90,8 @@ pub struct World {
     pub torn: BTreeMap<Partition, Tear>,
     /// The step at which committed offsets were read last, of each life of a task.
     pub offsets_read: BTreeMap<(Pid, Life), u64>,
+    /// Slots whose client asks a broker that no longer leads, until when, and how much of the settings that one holds.
+    pub deposed: BTreeMap<usize, (u64, i64)>,
     /// Steps so far.
     pub steps: u64,
     /// A rule that is switched off.
@@ -137,6 +139,7 @@ impl World {
             watching: None,
             torn: BTreeMap::new(),
             offsets_read: BTreeMap::new(),
+            deposed: BTreeMap::new(),
             steps: 0,
             trace: std::env::var_os("SIM_TRACE").is_some(),
             off,

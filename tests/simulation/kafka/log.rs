@@ -29,11 +29,15 @@ pub enum Met<'a> {
     Record(i64, &'a Rc<Data>),
     /// Nothing more may be read before this offset.
     End(i64),
+    /// The log begins after what was asked for.
+    Gone,
 }
 
 #[derive(Debug, Default)]
 pub struct Log {
     slots: Vec<Slot>,
+    /// What stood before this offset was deleted: readers no longer see it, the checks do.
+    low: i64,
     /// Transactions whose marker has not landed here, and where they began.
     open: BTreeMap<TxnNo, i64>,
     /// How those ended whose marker has.
@@ -68,6 +72,25 @@ impl Log {
         self.slots.len() as i64
     }
 
+    pub fn low(&self) -> i64 {
+        self.low
+    }
+
+    /// Retention, or somebody's hand, takes all that stands before that offset.
+    pub fn delete_before(&mut self, offset: i64) {
+        self.low = self.low.max(offset.min(self.high()));
+    }
+
+    /// Where the first record stands that a reader may be given yet: what is before it leads to nothing.
+    pub fn first_alive(&self) -> i64 {
+        let is_alive = |slot: &Slot| {
+            let aborted = slot.txn.is_some_and(|txn| self.ended.get(&txn) == Some(&false));
+            slot.data.is_some() && !slot.gone && !aborted
+        };
+        let alive = self.slots().find(|(_, slot)| is_alive(slot));
+        alive.map_or(0, |(offset, _)| offset).min(self.stable())
+    }
+
     /// So many transactions whose markers are yet to land here.
     pub fn unended(&self) -> usize {
         self.open.len()
@@ -80,6 +103,9 @@ impl Log {
 
     /// What a `read_committed` reader at `from` meets, before `to`.
     pub fn read(&self, from: i64, to: i64) -> Met<'_> {
+        if from < self.low {
+            return Met::Gone;
+        }
         let end = self.stable().min(to);
         for offset in from..end {
             let slot = &self.slots[offset as usize];
@@ -93,6 +119,9 @@ impl Log {
 
     /// What a `read_uncommitted` reader meets.
     pub fn read_all(&self, from: i64, to: i64) -> Met<'_> {
+        if from < self.low {
+            return Met::Gone;
+        }
         let end = self.high().min(to);
         let is_there = |offset: &i64| self.slots[*offset as usize].data.is_some() && !self.slots[*offset as usize].gone;
         let met = (from..end)
