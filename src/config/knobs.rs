@@ -320,8 +320,8 @@ const KEPT: &[Knob] = &[
     knob(
         "state.cache_entries",
         Number(0, 100_000_000),
-        Is("100000"),
-        "Entries kept in memory for each worker, to spare reads of Redis.",
+        Is("50000"),
+        "Entries kept in memory for each worker, to spare reads of Redis, at 512 bytes of memory: a larger one counts as several, a smaller one as one. Its tasks share them evenly.",
     ),
     knob(
         "state.key",

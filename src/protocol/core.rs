@@ -331,9 +331,19 @@ impl Core {
             return;
         }
         let items = self.pending.take(self.config.max_records, self.config.max_bytes);
+        self.share_memory();
         self.ask_settings();
         self.stage = Stage::gather(Batch::new(items, self.now.steady_ms), self.settings_questions);
         self.advance_batch();
+    }
+
+    /// What a worker may keep is shared evenly by the tasks that run on it.
+    fn share_memory(&mut self) {
+        let running = self.tasks.values().filter_map(Task::running);
+        let share = self.config.cache_entries / running.count().max(1);
+        for running in self.tasks.values_mut().filter_map(Task::running_mut) {
+            running.cache.resize(share);
+        }
     }
 
     /// Stops and starts the flow by what is collected already.

@@ -313,7 +313,7 @@ impl Recovering {
             collected: positions.clone(),
             positions,
             overlay: Overlay::new(self.applied_to),
-            cache: Cache::new(around.settings.cache_entries),
+            cache: Cache::new(0),
             applying: None,
             applied_ms: around.steady_ms,
             apply_retry: Retry::default(),

@@ -1,61 +1,76 @@
-//! Records that the index has acknowledged, decoded. Valid only while the task owns its partition under one generation of the
-//! index: whoever doubts that begins with a new one. It may forget anything at any moment, but never says what isn't so.
+//! Values that the index has acknowledged, as they stand there: decoded they would take several times as much. Bounded by
+//! what they take in memory. Valid only while the task owns its partition under one generation of the index: whoever doubts
+//! that begins with a new one. It may forget anything at any moment, but never says what isn't so.
 
 use super::keys::RecordKey;
-use crate::domain::record::Record;
 use quick_cache::Weighter;
 use quick_cache::unsync;
 use std::sync::Arc;
 
-/// The encoded size of a record that counts as one entry of the bound.
-const ENTRY_BYTES: usize = 4_096;
+/// The memory that counts as one entry of the bound. An entry that takes less counts as one too, so that there are never more.
+pub const ENTRY_BYTES: usize = 512;
 
-#[derive(Clone)]
-struct Cached {
-    /// None: read, and there is none.
-    record: Option<Arc<Record>>,
-    bytes: usize,
-}
+/// What an entry takes beside its value, at most: its place in the slab, twice when that has just grown, its mark in the map,
+/// and the head of the value.
+const OVERHEAD: usize = 160;
 
-/// So that the bound holds for the memory too, a large record counts as several.
+/// For every entry of the bound half an evicted one is remembered by its hash, in a place of its own.
+const GHOST: usize = 72;
+
+/// None: there is none.
+type Value = Option<Arc<[u8]>>;
+
 #[derive(Clone)]
 struct BySize;
 
-impl Weighter<RecordKey, Cached> for BySize {
-    fn weight(&self, _: &RecordKey, cached: &Cached) -> u64 {
-        1 + (cached.bytes / ENTRY_BYTES) as u64
+impl Weighter<RecordKey, Value> for BySize {
+    fn weight(&self, _: &RecordKey, value: &Value) -> u64 {
+        let bytes = value.as_ref().map_or(0, |value| value.len());
+        (OVERHEAD + bytes).max(ENTRY_BYTES - GHOST) as u64
     }
 }
 
 pub struct Cache {
-    entries: unsync::Cache<RecordKey, Cached, BySize>,
+    entries: unsync::Cache<RecordKey, Value, BySize>,
 }
 
 impl Cache {
-    /// Holds that many records of ordinary size.
+    /// Holds that many entries of ordinary size.
     #[must_use]
     pub fn new(entries: usize) -> Self {
         Self {
-            entries: unsync::Cache::with_weighter(entries, entries as u64, BySize),
+            entries: unsync::Cache::with_weighter(entries, weight(entries), BySize),
+        }
+    }
+
+    /// From now on it holds that many; what is too much by then is forgotten.
+    pub fn resize(&mut self, entries: usize) {
+        if self.entries.capacity() == 0 {
+            *self = Self::new(entries);
+        } else if self.entries.capacity() != weight(entries) {
+            self.entries.set_capacity(weight(entries));
         }
     }
 
     /// None: not known here.
     #[must_use]
-    pub fn get(&self, key: &RecordKey) -> Option<&Option<Arc<Record>>> {
-        self.entries.get(key).map(|cached| &cached.record)
+    pub fn get(&self, key: &RecordKey) -> Option<&Option<Arc<[u8]>>> {
+        self.entries.get(key)
     }
 
     /// What the index now holds under the key. Replaces what was known, even if it isn't kept.
-    pub fn put(&mut self, key: RecordKey, record: Option<Arc<Record>>, bytes: usize) {
-        self.entries.insert(key, Cached { record, bytes });
+    pub fn put(&mut self, key: RecordKey, value: Option<Arc<[u8]>>) {
+        self.entries.insert(key, value);
     }
+}
+
+fn weight(entries: usize) -> u64 {
+    (entries as u64).saturating_mul((ENTRY_BYTES - GHOST) as u64)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::directory::OrgRecord;
     use crate::domain::ids::OrgId;
     use crate::domain::record::Key;
     use crate::state::keys::StateKey;
@@ -65,36 +80,72 @@ mod tests {
         StateKey::new([1; 16]).record_key(&Key::Org(org))
     }
 
-    fn record() -> Option<Arc<Record>> {
-        Some(Arc::new(Record::Org(OrgRecord::default())))
+    fn value(bytes: usize) -> Option<Arc<[u8]>> {
+        Some(vec![0; bytes].into())
+    }
+
+    /// What it takes by its own account and by that of its values.
+    fn bytes(cache: &Cache) -> usize {
+        let values = cache.entries.iter().filter_map(|(_, value)| value.as_ref());
+        let heads_and_values = values.map(|value| value.len() + 2 * size_of::<usize>());
+        cache.entries.memory_used().total() + heads_and_values.sum::<usize>()
     }
 
     #[test]
-    fn it_is_bounded_and_knows_of_absence() {
-        let mut cache = Cache::new(100);
-        (0..1_000).for_each(|n| cache.put(key(n), None, 0));
+    fn it_takes_no_more_memory_than_its_entries_of_ordinary_size() {
+        for entries in [1_000, 1_500, 2_100] {
+            for size in [0, 100, 300, 500, 2_000, 20_000] {
+                let mut cache = Cache::new(entries);
+                for n in 0..10_000 {
+                    cache.put(key(n % 7_000), value(size + n % 90));
+                }
+                let (taken, bound) = (bytes(&cache), entries * ENTRY_BYTES);
+                assert!(
+                    taken <= bound,
+                    "{entries} entries, values of {size} bytes: {taken} of {bound}"
+                );
+                assert!(cache.entries.len() <= entries);
+            }
+        }
+    }
+
+    #[test]
+    fn records_that_grow_push_others_out() {
+        let mut cache = Cache::new(1_000);
+        for size in (0..10_000).step_by(50) {
+            (0..1_000).for_each(|n| cache.put(key(n), value(size)));
+            let (taken, bound) = (bytes(&cache), 1_000 * ENTRY_BYTES);
+            assert!(taken <= bound, "values of {size} bytes: {taken} of {bound}");
+        }
+    }
+
+    #[test]
+    fn a_smaller_share_is_a_smaller_bound_at_once() {
+        let mut cache = Cache::new(0);
+        cache.put(key(1), None);
+        assert_eq!(cache.get(&key(1)), None, "no capacity is no cache");
+        cache.resize(1_000);
+        (0..1_000).for_each(|n| cache.put(key(n), value(10)));
+        assert!(cache.entries.len() > 900);
+        cache.resize(100);
         assert!(cache.entries.len() <= 100);
-        cache.put(key(1_000), None, 0);
-        assert_eq!(cache.get(&key(1_000)), Some(&None));
-        assert_eq!(cache.get(&key(1_001)), None);
+        cache.resize(0);
+        assert_eq!(cache.entries.len(), 0);
+    }
+
+    #[test]
+    fn it_knows_of_absence() {
+        let mut cache = Cache::new(100);
+        cache.put(key(1), None);
+        assert_eq!(cache.get(&key(1)), Some(&None));
+        assert_eq!(cache.get(&key(2)), None);
     }
 
     #[test]
     fn what_is_too_large_to_keep_still_replaces_what_was_known() {
         let mut cache = Cache::new(100);
-        cache.put(key(1), None, 10);
-        cache.put(key(1), record(), 100 * ENTRY_BYTES);
-        assert_eq!(cache.get(&key(1)), None);
-        cache.put(key(2), record(), 50 * ENTRY_BYTES);
-        (3..103).for_each(|n| cache.put(key(n), None, 0));
-        let weight: usize = cache.entries.weight() as usize;
-        assert!(weight <= 100, "{weight}");
-    }
-
-    #[test]
-    fn no_capacity_is_no_cache() {
-        let mut cache = Cache::new(0);
-        cache.put(key(1), None, 0);
+        cache.put(key(1), None);
+        cache.put(key(1), value(100 * ENTRY_BYTES));
         assert_eq!(cache.get(&key(1)), None);
     }
 }

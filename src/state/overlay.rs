@@ -167,8 +167,7 @@ impl Overlay {
     fn let_go(&mut self, change: Change, to: i64, cache: &mut Cache) {
         if self.latest.get(&change.key).is_some_and(|latest| latest.to == to) {
             self.latest.remove(&change.key);
-            let bytes = change.value_bytes();
-            cache.put(change.key, change.record, bytes);
+            cache.put(change.key, change.record.and(change.value));
         }
     }
 

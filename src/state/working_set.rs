@@ -95,7 +95,7 @@ impl WorkingSet {
                 continue;
             }
             let record_key = self.state_key.record_key(key);
-            match overlay.get(&record_key).or_else(|| cache.get(&record_key)) {
+            match remembered(&record_key, overlay, cache) {
                 Some(record) => self.found((key.clone(), record_key), record.as_ref(), true),
                 None => {
                     missed.insert(key);
@@ -119,7 +119,7 @@ impl WorkingSet {
             None => None,
         };
         self.found(missed, record.as_ref(), false);
-        cache.put(record_key, record, value.map_or(0, <[u8]>::len));
+        cache.put(record_key, record.and(value.map(Arc::from)));
         Ok(())
     }
 
@@ -138,8 +138,7 @@ impl WorkingSet {
     /// What a batch must never do, for `protocol::rules`: looks again for what was in memory, as if it had not been copied.
     pub fn look_again(&mut self, overlay: &Overlay, cache: &Cache) {
         for slot in self.slots.values_mut().filter(|slot| slot.remembered) {
-            let held = overlay.get(&slot.key).or_else(|| cache.get(&slot.key));
-            slot.now = held.cloned().flatten();
+            slot.now = remembered(&slot.key, overlay, cache).flatten();
             slot.found = Some(slot.now.clone());
         }
     }
@@ -201,5 +200,17 @@ impl WorkingSet {
             ticking,
         };
         Some((*by, change))
+    }
+}
+
+/// What memory knows of a key. None: nothing, so the index is to be asked.
+fn remembered(key: &RecordKey, overlay: &Overlay, cache: &Cache) -> Option<Option<Arc<Record>>> {
+    if let Some(record) = overlay.get(key) {
+        return Some(record.clone());
+    }
+    match cache.get(key)? {
+        // It was read or written as a record of ours, so it is one; if it were not, the index's answer would say why.
+        Some(value) => Some(codec::decode(key, value).ok()?.into_record()),
+        None => Some(None),
     }
 }

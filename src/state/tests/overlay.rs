@@ -6,6 +6,7 @@ use crate::domain::record::{Key, Record};
 use crate::domain::time::Instant;
 use crate::index::Change as IndexChange;
 use crate::state::cache::Cache;
+use crate::state::codec::decode;
 use crate::state::homes::Partitions;
 use crate::state::keys::{RecordKey, StateKey};
 use crate::state::overlay::{Astray, Change, Overlay};
@@ -50,6 +51,11 @@ fn instant(record: &Option<Arc<Record>>) -> Option<i64> {
     }
 }
 
+/// A value as the cache keeps it.
+fn decoded(key: &RecordKey, value: Option<&[u8]>) -> Option<Arc<Record>> {
+    value.and_then(|value| decode(key, value).unwrap().into_record())
+}
+
 #[derive(Debug, Clone)]
 enum Act {
     Commit(Vec<(u8, Option<i64>)>),
@@ -82,8 +88,11 @@ impl Model {
 
     fn check(&self, overlay: &Overlay, cache: &Cache, acknowledged: i64, committed: i64) -> Result<(), TestCaseError> {
         for (key, expected) in &self.latest {
-            let known = overlay.get(key).or_else(|| cache.get(key));
-            prop_assert_eq!(known.map(instant), Some(*expected));
+            let known = match overlay.get(key) {
+                Some(record) => Some(record.clone()),
+                None => cache.get(key).map(|value| decoded(key, value.as_deref())),
+            };
+            prop_assert_eq!(known.as_ref().map(instant), Some(*expected));
         }
         let lacking = self.log.iter().filter(|(_, change)| change.offset >= acknowledged);
         let lacking: Vec<IndexChange> = lacking.map(|(_, change)| change.clone()).collect();

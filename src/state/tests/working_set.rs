@@ -91,7 +91,7 @@ fn commit(task: &mut Task, key: Key, record: Record, to: i64) {
 fn what_is_found_is_a_copy() {
     let mut task = task();
     commit(&mut task, org_key("a"), record(1), 10);
-    task.cache.put(KEY.record_key(&org_key("b")), None, 0);
+    task.cache.put(KEY.record_key(&org_key("b")), None);
     let mut set = set();
     let keys = [org_key("a"), org_key("b"), org_key("c"), org_key("c")];
     let misses = set.look_up(&keys, &task.overlay, &task.cache);
