@@ -31,10 +31,22 @@ impl Brokers {
     }
 
     pub fn create_topics(&self, names: &[String], partitions: i32) -> Outcome<()> {
-        let topics: Vec<_> = names
-            .iter()
-            .map(|name| NewTopic::new(name, partitions, TopicReplication::Fixed(-1)))
-            .collect();
+        self.create(names, partitions, &[])
+    }
+
+    /// Their records stay, however old they say they are.
+    pub fn create_lasting_topics(&self, names: &[String], partitions: i32) -> Outcome<()> {
+        self.create(names, partitions, &[("retention.ms", "-1")])
+    }
+
+    fn create(&self, names: &[String], partitions: i32, settings: &[(&str, &str)]) -> Outcome<()> {
+        let topic = |name| {
+            let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(-1));
+            settings
+                .iter()
+                .fold(topic, |topic, (name, value)| topic.set(name, value))
+        };
+        let topics: Vec<_> = names.iter().map(|name| topic(name)).collect();
         let options = AdminOptions::new().operation_timeout(Some(CALL));
         for made in self.runtime.block_on(self.admin.create_topics(&topics, &options))? {
             made.map_err(|(topic, code)| format!("{topic} can't be made: {code}"))?;
@@ -62,6 +74,16 @@ impl Brokers {
 
     /// Returns when the brokers have them all.
     pub fn produce<T: ToBytes>(&self, topic: &str, pairs: impl Iterator<Item = (T, T)>) -> Outcome<u64> {
+        self.produce_at(topic, &|_| None, pairs)
+    }
+
+    /// The same, each with the timestamp of its number, in milliseconds since 1970.
+    pub fn produce_at<T: ToBytes>(
+        &self,
+        topic: &str,
+        at: &dyn Fn(u64) -> Option<i64>,
+        pairs: impl Iterator<Item = (T, T)>,
+    ) -> Outcome<u64> {
         let producer: ThreadedProducer<Counting> = client(&self.addresses)
             .set("enable.idempotence", "true")
             .set("partitioner", "murmur2_random")
@@ -69,7 +91,11 @@ impl Brokers {
             .create_with_context(Counting::default())?;
         let mut sent = 0;
         for (key, value) in pairs {
-            send(&producer, BaseRecord::to(topic).key(&key).payload(&value))?;
+            let record = BaseRecord {
+                timestamp: at(sent),
+                ..BaseRecord::to(topic).key(&key).payload(&value)
+            };
+            send(&producer, record)?;
             sent += 1;
         }
         producer.flush(CALL)?;

@@ -7,6 +7,7 @@
 
 mod brokers;
 mod data;
+mod memory;
 mod options;
 mod passing;
 mod program;
@@ -31,10 +32,11 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
     let done = match arguments.first().map(String::as_str) {
         Some("--help" | "help") => {
-            println!("{HELP}\n{}", restore::HELP);
+            println!("{HELP}\n{}\n{}", memory::HELP, restore::HELP);
             Ok(())
         }
         Some(restore::WORD) => restore::run(&arguments[1..]),
+        Some(memory::WORD) => memory::run(&arguments[1..]),
         Some(passing::WORD) => passing::run(&arguments[1..]),
         _ => measure(&arguments),
     };

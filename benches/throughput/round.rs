@@ -29,11 +29,7 @@ pub struct Measured {
 impl Round<'_> {
     pub fn measure(&self) -> Outcome<Measured> {
         let router = self.router();
-        router.make_topics()?;
-        let commands_per_second = self.load_contacts(&router)?;
-        let input = router.topic("inbound-messages");
-        self.say("producing the messages");
-        self.brokers.produce(&input, data::messages(self.options))?;
+        let (commands_per_second, input) = self.fill(&router)?;
         let plain = self.measure_passing(passing::PLAIN, &input)?;
         let transactional = self.measure_passing(passing::TRANSACTIONAL, &input)?;
         let (router, said) = self.measure_router(&router, &input)?;
@@ -44,6 +40,27 @@ impl Round<'_> {
             commands_per_second,
             said,
         })
+    }
+
+    /// The router alone.
+    pub fn measure_alone(&self) -> Outcome<Figures> {
+        let router = self.router();
+        let (_, input) = self.fill(&router)?;
+        Ok(self.measure_router(&router, &input)?.0)
+    }
+
+    /// The topics, the contacts and the messages: commands of the CRM per second, and the topic of the messages.
+    fn fill(&self, router: &Router<'_>) -> Outcome<(f64, String)> {
+        let old = ["inbound-messages", "crm-changes"].map(|name| router.topic(name));
+        self.brokers.create_lasting_topics(&old, self.options.partitions)?;
+        router.make_topics()?;
+        let commands_per_second = self.load_contacts(router)?;
+        self.say("producing the messages");
+        let [input, _] = old;
+        let written_at = |number| self.options.written_at(number);
+        self.brokers
+            .produce_at(&input, &written_at, data::messages(self.options))?;
+        Ok((commands_per_second, input))
     }
 
     /// What can't be removed is said and left: the figures are worth more.
@@ -71,14 +88,18 @@ impl Round<'_> {
     fn load_contacts(&self, router: &Router<'_>) -> Outcome<f64> {
         self.say("loading the contacts");
         let settings = router.topic("org-settings");
-        let orgs = self.brokers.produce(&settings, data::settings(self.options))?;
+        let loaded_at = |_| self.options.loaded_at();
+        let orgs = self
+            .brokers
+            .produce_at(&settings, &loaded_at, data::settings(self.options))?;
         let (mut program, port) = router.start()?;
         let until = Instant::now() + self.options.phase;
         // It answers no scrape before it has started.
         let answered = || Ok(router::figures(port).map_or(0, |said| router::sum(&said, "commands_total") as u64));
         program.wait(until, &answered, orgs)?;
         let commands = router.topic("crm-changes");
-        let count = self.brokers.produce(&commands, data::crm_changes(self.options))?;
+        let contacts = data::crm_changes(self.options);
+        let count = self.brokers.produce_at(&commands, &loaded_at, contacts)?;
         let began = Instant::now();
         program.wait(until, &answered, orgs + count)?;
         let took = began.elapsed();
