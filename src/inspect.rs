@@ -114,7 +114,7 @@ impl Inspector {
         if let Some(entry) = self.entry(org, phone).await? {
             found.phone = Some(phone);
             found.chatrooms = self.all_chatrooms(org, phone, &entry).await?;
-            found.contacts = entry.contacts;
+            found.contacts = Arc::unwrap_or_clone(entry.contacts);
             if found.contacts.is_empty() && found.chatrooms.is_empty() {
                 found.note = Some("Neither a contact nor a chatroom stands under it.".to_owned());
             }

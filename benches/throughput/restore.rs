@@ -197,7 +197,7 @@ fn entry(options: &Options, crm_id: CrmId, id: ChatroomId, at: Moment) -> Entry 
     };
     Entry {
         decided_at: at,
-        contacts: vec![contact],
+        contacts: vec![contact].into(),
         chatrooms: vec![room],
         ..Entry::default()
     }

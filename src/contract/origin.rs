@@ -33,7 +33,9 @@ fn seed(record: &RawRecord<'_>) -> Uuid {
 
 fn write(record: &RawRecord<'_>) -> Arc<[u8]> {
     let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
-    let mut writer = Writer::with_capacity(128 + length(record.key) + length(record.value));
+    let header = |(name, value): &Header<'_>| 9 + name.len() + length(*value);
+    let headers: usize = record.headers.iter().map(header).sum();
+    let mut writer = Writer::with_capacity(128 + length(record.key) + length(record.value) + headers);
     writer.byte(FORMAT);
     write_position(&mut writer, record);
     writer.optional(record.value);

@@ -10,6 +10,7 @@ use super::ids::{ChatroomId, CrmId};
 use super::phone::Phone;
 use super::settings::Content;
 use super::verdict::Refusal;
+use std::sync::Arc;
 
 /// The settings in force. Without any the org is unknown.
 pub fn known_org<'a>(draft: &Draft<'a>) -> Result<&'a Content, Refusal> {
@@ -123,8 +124,13 @@ impl Entry {
         self.contacts.iter().find(|contact| contact.crm_id == *crm_id)
     }
 
+    pub fn contacts_mut(&mut self) -> &mut Vec<Contact> {
+        Arc::make_mut(&mut self.contacts)
+    }
+
     pub fn contact_mut(&mut self, crm_id: &CrmId) -> Option<&mut Contact> {
-        self.contacts.iter_mut().find(|contact| contact.crm_id == *crm_id)
+        let mut contacts = self.contacts_mut().iter_mut();
+        contacts.find(|contact| contact.crm_id == *crm_id)
     }
 
     #[must_use]

@@ -179,7 +179,7 @@ fn create(draft: &mut Draft, command: &Command, upsert: &Upsert, entry: &mut Ent
         contact.status = ContactStatus::Expired;
         follow::contact(draft, command, upsert.crm_id, Happening::ContactExpired);
     }
-    entry.contacts.push(contact);
+    entry.contacts_mut().push(contact);
     Ok(Verdict::applied())
 }
 

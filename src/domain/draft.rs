@@ -26,7 +26,11 @@ impl<'a> Draft<'a> {
             around,
             at: event.at,
             cause: event.cause.clone(),
-            judgement: Judgement::default(),
+            // A message changes one entry, and goes to one chatroom.
+            judgement: Judgement {
+                writes: Vec::with_capacity(1),
+                effects: Vec::with_capacity(1),
+            },
         }
     }
 

@@ -5,6 +5,7 @@ use super::contact::Contact;
 use super::memory::Memory;
 use super::phone::Phone;
 use super::time::Instant;
+use std::sync::Arc;
 
 /// Limits of R9 and of what an entry keeps of its expired chatrooms.
 pub const MAX_CONTACTS: usize = 1_000;
@@ -24,7 +25,8 @@ pub struct Entry {
     pub decided_at: Instant,
     /// The way the phone was last received, else the way the CRM wrote it: used to send (P2).
     pub spelling: Option<Phone>,
-    pub contacts: Vec<Contact>,
+    /// Shared by the copies of the entry: most of what happens changes no contact.
+    pub contacts: Arc<Vec<Contact>>,
     /// All that are not expired, and the 64 latest expired ones of each WABA phone.
     pub chatrooms: Vec<Chatroom>,
     /// Blocks of older expired chatrooms: the records `Key::Archive(.., 0..archived)`.

@@ -26,7 +26,8 @@ pub fn erase(draft: &mut Draft, command: &Command, phone: Phone) -> Result<(), N
         .into_iter()
         .partition::<Vec<_>, _>(of_others);
     opened.entry.chatrooms = kept;
-    opened.entry.contacts.retain(|contact| contact.crm_id != *crm_id);
+    let contacts = opened.entry.contacts_mut();
+    contacts.retain(|contact| contact.crm_id != *crm_id);
     for chatroom in &mut erased {
         if !chatroom.is_expired() {
             follow::turn(draft, command, chatroom, ChatroomStatus::Expired, Reason::Erased);

@@ -63,7 +63,7 @@ pub fn attach(
     let answer = match may_attach(draft, &opened.entry, contact) {
         Ok(()) => {
             if opened.entry.contact(&contact.crm_id).is_none() {
-                opened.entry.contacts.push(contact.clone());
+                opened.entry.contacts_mut().push(contact.clone());
                 opened.entry.spelling.get_or_insert(to.spelled);
             }
             Step::Detach {
@@ -102,7 +102,8 @@ pub fn detach(draft: &mut Draft, command: &Command, phone: Phone, moved: &Contac
     if !is_leaving(&opened.entry, command) {
         return opened.close(draft);
     }
-    opened.entry.contacts.retain(|contact| contact.crm_id != moved.crm_id);
+    let contacts = opened.entry.contacts_mut();
+    contacts.retain(|contact| contact.crm_id != moved.crm_id);
     for chatroom in &mut opened.entry.chatrooms {
         if chatroom.crm_id() == Some(&moved.crm_id) && !chatroom.is_expired() {
             chatroom.phone_changed = true;

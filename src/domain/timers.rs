@@ -97,7 +97,7 @@ fn resting(entry: &Entry) -> impl Iterator<Item = &Chatroom> {
 }
 
 fn expire(entry: &mut Entry, org: &OrgId, crm_id: &CrmId, at: Instant, draft: &mut Draft) {
-    if let Some(contact) = entry.contacts.iter_mut().find(|contact| contact.crm_id == *crm_id) {
+    if let Some(contact) = entry.contact_mut(crm_id) {
         contact.status = ContactStatus::Expired;
         draft.emit_timer(at, contact_expired(org, crm_id, at));
     }

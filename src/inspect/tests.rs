@@ -88,7 +88,7 @@ fn records() -> Vec<(Key, Record)> {
     let (phone, room) = (Key::Phone(org(), PHONE), chatroom(1, ChatroomStatus::Deactivated));
     let name = ChatroomName::from(room.id);
     let entry = Entry {
-        contacts: vec![contact()],
+        contacts: vec![contact()].into(),
         chatrooms: vec![room],
         archived: 1,
         ..Entry::default()

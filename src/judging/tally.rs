@@ -5,7 +5,7 @@ use crate::domain::effect::{AutoReplyOutcome, Code, CommandType, DeadReason, Rou
 use crate::domain::time::Instant;
 use crate::kafka::TopicPartition;
 use crate::telemetry::metrics::{Duplicate, RecordOutcome};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Count {
@@ -24,7 +24,7 @@ pub struct Tally {
     /// The records' own timestamps, for the time from end to end.
     pub timestamps: Vec<i64>,
     /// The timestamp of the last record of each input partition.
-    pub settled: HashMap<TopicPartition, i64>,
+    pub settled: BTreeMap<TopicPartition, i64>,
     /// When timers that fired were due.
     pub due: Vec<Instant>,
 }

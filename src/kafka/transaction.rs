@@ -126,7 +126,7 @@ impl Transaction {
     /// Hands a record to the client, which copies it. `tag` comes back with its offset, or in what is said against it.
     /// Waits while the client's queue is full, up to the transaction's own length.
     pub fn send(&mut self, tag: usize, record: &NewRecord) -> Result<(), TxnError> {
-        let until = Instant::now() + self.0.length;
+        let mut until = None;
         self.0.leaders.know(self.0.native.client(), &record.topic, KNOW);
         let mut base: BaseRecord<'_, [u8], [u8], usize> = BaseRecord::with_opaque_to(&record.topic, tag);
         base.partition = record.partition;
@@ -138,7 +138,9 @@ impl Transaction {
             match self.0.native.send(base) {
                 Ok(()) => return Ok(()),
                 Err((source, back)) => match TxnError::of_send(tag, source) {
-                    TxnError::QueueFull if Instant::now() < until => {
+                    TxnError::QueueFull
+                        if Instant::now() < *until.get_or_insert_with(|| Instant::now() + self.0.length) =>
+                    {
                         native::flush(&self.0.native, Duration::from_millis(20));
                         base = back;
                     }

@@ -51,6 +51,17 @@ pub struct Folded {
     pub bad: Vec<TopicPartition>,
 }
 
+impl Folded {
+    /// Most records lead to one for the agents and one for the changelog.
+    fn with_room_for(records: usize) -> Self {
+        Self {
+            records: Vec::with_capacity(records),
+            owners: Vec::with_capacity(records),
+            ..Self::default()
+        }
+    }
+}
+
 /// Keys that neither overlay nor cache knows, by task.
 pub type Misses = BTreeMap<Partition, Vec<(Key, RecordKey)>>;
 
@@ -134,7 +145,7 @@ impl Batch {
         let Some(settings) = self.settings.clone() else {
             return Fold::Needs(BTreeMap::new());
         };
-        let mut folded = Folded::default();
+        let mut folded = Folded::with_room_for(2 * self.items.len());
         let mut needs: BTreeMap<Partition, Vec<Key>> = BTreeMap::new();
         if !rules.hold(Rule::Pinned) {
             self.unpin(tasks);
@@ -256,12 +267,13 @@ impl Part {
         folded.tally.add(judged.tally);
         if let Item::Record(_, prepared) = item {
             let Some(at) = prepared.at() else { return };
+            let input = at.topic_partition();
             if let Some(timestamp) = prepared.record().and_then(|record| record.timestamp) {
-                folded.tally.settled.insert(at.topic_partition(), timestamp);
+                set(&mut folded.tally.settled, &input, timestamp);
             }
-            self.positions.insert(at.topic_partition(), at.offset + 1);
-            let decided_to = self.consumed.entry(at.topic_partition()).or_insert(Instant(i64::MIN));
-            *decided_to = (*decided_to).max(prepared.decided_at());
+            set(&mut self.positions, &input, at.offset + 1);
+            let decided_to = self.consumed.get(&input).copied().unwrap_or(Instant(i64::MIN));
+            set(&mut self.consumed, &input, decided_to.max(prepared.decided_at()));
         }
     }
 
@@ -279,6 +291,14 @@ impl Part {
             progress.consumed(&running.facts.topics.input(at), next, *decided_at);
         }
         progress
+    }
+}
+
+/// Nearly always something is known of an input already, and then its name needs no copy.
+fn set<T>(known: &mut BTreeMap<TopicPartition, T>, input: &TopicPartition, value: T) {
+    match known.get_mut(input) {
+        Some(held) => *held = value,
+        None => _ = known.insert(input.clone(), value),
     }
 }
 

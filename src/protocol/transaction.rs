@@ -177,7 +177,7 @@ impl Core {
         let batch = gathering.batch;
         if folded.records.is_empty() {
             // Nothing moved: a sweep that found nothing due, or repeats of what was read before.
-            return self.settle(&batch, folded, &BTreeMap::new());
+            return self.settle(batch, folded, &BTreeMap::new());
         }
         self.stage = Stage::Open(Box::new(Open {
             batch,
@@ -312,34 +312,34 @@ impl Core {
             return;
         };
         let open = *open;
-        self.settle(&open.batch, open.folded, &open.offsets);
+        self.settle(open.batch, open.folded, &open.offsets);
     }
 
     /// What was committed is known from now on: to the overlay, to the cache, to the sweep.
-    fn settle(&mut self, batch: &Batch, folded: Folded, offsets: &BTreeMap<usize, i64>) {
+    fn settle(&mut self, batch: Batch, folded: Folded, offsets: &BTreeMap<usize, i64>) {
         let mut astray = Vec::new();
-        for (partition, part) in &batch.parts {
+        for (partition, part) in batch.parts {
             let Some(running) = self
                 .tasks
-                .get_mut(partition)
+                .get_mut(&partition)
                 .filter(|task| task.life == part.life)
                 .and_then(Task::running_mut)
             else {
                 continue;
             };
-            running.positions.clone_from(&part.positions);
-            let Some(progress) = &part.progress else { continue };
-            let places = folded.changelog.get(partition).map_or(&[][..], Vec::as_slice);
+            running.positions = part.positions;
+            let Some(progress) = part.progress else { continue };
+            let places = folded.changelog.get(&partition).map_or(&[][..], Vec::as_slice);
             let committed: Option<Vec<i64>> = places.iter().map(|place| offsets.get(place).copied()).collect();
             let Some((to, committed)) = committed.and_then(|offsets| Some((offsets.last()? + 1, offsets))) else {
-                astray.push(*partition);
+                astray.push(partition);
                 continue;
             };
-            running.progress = progress.clone();
+            running.progress = progress;
             running.kept_ms = self.now.steady_ms;
-            let changes = committed.into_iter().zip(part.changes.iter().cloned()).collect();
+            let changes = committed.into_iter().zip(part.changes).collect();
             if running.overlay.commit(to, changes).is_err() {
-                astray.push(*partition);
+                astray.push(partition);
             }
         }
         for item in &batch.items {

@@ -261,6 +261,15 @@ impl<T: Wire> Wire for Box<T> {
     }
 }
 
+impl<T: Wire> Wire for Arc<Vec<T>> {
+    fn put(&self, writer: &mut Writer) {
+        Vec::put(self, writer);
+    }
+    fn take(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Vec::take(reader).map(Self::new)
+    }
+}
+
 impl<T: Wire> Wire for Option<T> {
     fn put(&self, writer: &mut Writer) {
         match self {

@@ -2,15 +2,15 @@
 
 use crate::domain::time::Instant;
 use crate::kafka::TopicPartition;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 /// Of all workers of this process: they write, the monitor reads.
 #[derive(Debug, Default)]
-pub struct Settled(Mutex<HashMap<TopicPartition, i64>>);
+pub struct Settled(Mutex<BTreeMap<TopicPartition, i64>>);
 
 impl Settled {
-    pub fn put(&self, settled: &HashMap<TopicPartition, i64>) {
+    pub fn put(&self, settled: &BTreeMap<TopicPartition, i64>) {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         held.extend(settled.iter().map(|(at, timestamp)| (at.clone(), *timestamp)));
     }

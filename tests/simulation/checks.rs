@@ -290,7 +290,7 @@ impl World {
                     let owners: Vec<_> = active.iter().filter_map(|room| room.crm_id()).collect();
                     let distinct: BTreeSet<_> = owners.iter().collect();
                     assert_eq!(distinct.len(), owners.len(), "R8 is broken of {phone:?}");
-                    for contact in &entry.contacts {
+                    for contact in entry.contacts.iter() {
                         let name = (org.to_string(), contact.crm_id.to_string());
                         homes.entry(name).or_default().push(phone.to_string());
                     }

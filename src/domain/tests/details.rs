@@ -64,7 +64,7 @@ fn r9_a_phone_holds_a_thousand_that_are_not_expired() {
     full.world.records.insert(
         phone_key(),
         Arc::new(Record::Entry(Entry {
-            contacts: contacts("A"),
+            contacts: contacts("A").into(),
             chatrooms: rooms(&closed.join(",")),
             ..Entry::default()
         })),
@@ -193,7 +193,7 @@ fn archived() -> Script {
         .map(|n| format!("{n} A w1 expired {}", f64::from(n) / 1000.0))
         .collect();
     let entry = Entry {
-        contacts: contacts("!A B"),
+        contacts: contacts("!A B").into(),
         chatrooms: rooms(&many.join(",")),
         ..Entry::default()
     };

@@ -240,7 +240,7 @@ fn play(acts: &[Act], seed: u64, twice: bool) -> Homes {
 fn agree(homes: &Homes) {
     let mut stands: BTreeMap<&CrmId, Vec<_>> = BTreeMap::new();
     for (phone, entry) in homes.entries() {
-        for contact in &entry.contacts {
+        for contact in entry.contacts.iter() {
             assert!(!contact.leaving, "C3: still leaving");
             stands.entry(&contact.crm_id).or_default().push(phone);
         }

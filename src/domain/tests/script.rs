@@ -199,7 +199,7 @@ impl Script {
         let mut world = World::default();
         if !held.is_empty() {
             world = World::with_entry(Entry {
-                contacts: contacts(held),
+                contacts: contacts(held).into(),
                 ..Entry::default()
             });
         }

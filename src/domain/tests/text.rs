@@ -106,7 +106,7 @@ pub fn settings(text: &str) -> Content {
 /// A world with one entry, its settings in force from day 0 (`none`: never any).
 pub fn world(settings_text: &str, contacts_text: &str, rooms_text: &str) -> World {
     let mut world = World::with_entry(Entry {
-        contacts: contacts(contacts_text),
+        contacts: contacts(contacts_text).into(),
         chatrooms: rooms(rooms_text),
         ..Entry::default()
     });

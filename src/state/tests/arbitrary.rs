@@ -153,7 +153,7 @@ pub fn entry() -> BoxedStrategy<Entry> {
             |(decided_at, spelling, (contacts, chatrooms), archived, replies, messages, requests)| Entry {
                 decided_at,
                 spelling,
-                contacts,
+                contacts: contacts.into(),
                 chatrooms,
                 archived,
                 replies,

@@ -130,7 +130,7 @@ fn an_entry_without_contact_and_chatroom_does_not_name_its_phone() {
     let mut empty = samples::entry();
     assert!(holds(empty.clone()));
     empty.spelling = None;
-    empty.contacts.clear();
+    empty.contacts_mut().clear();
     empty.chatrooms.clear();
     assert!(!holds(empty));
 }

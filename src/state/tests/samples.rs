@@ -60,7 +60,7 @@ pub fn entry() -> Entry {
     Entry {
         decided_at: DAY.plus(120_000),
         spelling: Some(Phone(919_812_345_678)),
-        contacts: vec![contact("L-17"), contact("L-18")],
+        contacts: vec![contact("L-17"), contact("L-18")].into(),
         chatrooms: vec![chatroom("L-17", 1 << 127 | 1), chatroom("L-18", 1 << 127 | 2)],
         archived: 0,
         replies: RepliesInHour {

@@ -241,7 +241,7 @@ fn only_clocks_that_moved_are_set_and_a_replay_sets_both() {
     assert_eq!(clock_ops(&moved), [(inactivity.clone(), Some(started.0 + 9))]);
     assert_eq!(replay(&moved.key, moved.value.as_deref()).unwrap().len(), 3);
 
-    entry.contacts.clear();
+    entry.contacts_mut().clear();
     entry.chatrooms.clear();
     let erased = change_to(Some(Record::Entry(entry)));
     assert_eq!(clock_ops(&erased), [(inactivity, None), (age, None)]);
