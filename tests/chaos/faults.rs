@@ -3,13 +3,16 @@
 use crate::cluster::SESSION;
 use crate::dice::Dice;
 use crate::harness::services::kafka_brokers;
-use crate::proxy::Cut;
+use crate::proxy::{Cut, Proxy};
 use crate::report::Report;
 use crate::stage::{Stage, USUAL};
 use crate::wait;
 use chatroom_router::kafka::{Consumer, Polled, Rebalance, Settings};
 use std::fmt;
 use std::time::{Duration, Instant};
+
+/// Within this a process has work under way that the cut keeps from its end.
+const NOTICED: Duration = Duration::from_secs(4);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whom {
@@ -28,6 +31,8 @@ pub enum OfProcess {
     /// SIGSTOP for so long.
     Freeze(Whom, Duration),
     Cut(Whom, From, Cut, Duration),
+    /// SIGTERM to one that is cut off, which must end all the same, and started again once it is not.
+    EndWhileCut(From, Cut),
     /// One after another is ended and started again.
     Rolling,
     /// Down to one process, up to four, down to two.
@@ -78,6 +83,7 @@ impl Strike {
                 let slots = some_slots(stage, dice, whom);
                 cut_off(stage, &slots, (from, cut, time), of_service)
             }
+            OfProcess::EndWhileCut(from, cut) => end_while_cut(stage, dice, (from, cut), of_service),
             OfProcess::Rolling => roll(stage, of_service),
             OfProcess::Scale => scale(stage, dice, of_service),
         };
@@ -130,19 +136,30 @@ fn cut_off(
     (from, cut, time): (From, Cut, Duration),
     of_service: OfService,
 ) -> Duration {
-    let each = |stage: &Stage<'_>, what: &dyn Fn(&crate::proxy::Proxy)| {
-        for slot in slots {
-            if from != From::Redis {
-                what(&stage.broker.cables[*slot]);
-            }
-            if let Some(cable) = stage.store.cable(*slot).filter(|_| from != From::Kafka) {
-                what(cable);
-            }
-        }
-    };
-    each(stage, &|cable| cable.cut(cut));
+    each_cable(stage, slots, from, |cable| cable.cut(cut));
     let away = during(stage, time, &[], of_service);
-    each(stage, &|cable| cable.mend());
+    each_cable(stage, slots, from, Proxy::mend);
+    away
+}
+
+fn each_cable(stage: &Stage<'_>, slots: &[usize], from: From, what: impl Fn(&Proxy)) {
+    for slot in slots {
+        if from != From::Redis {
+            what(&stage.broker.cables[*slot]);
+        }
+        if let Some(cable) = stage.store.cable(*slot).filter(|_| from != From::Kafka) {
+            what(cable);
+        }
+    }
+}
+
+fn end_while_cut(stage: &mut Stage<'_>, dice: &mut Dice, (from, cut): (From, Cut), of_service: OfService) -> Duration {
+    let slots = some_slots(stage, dice, Whom::One);
+    each_cable(stage, &slots, from, |cable| cable.cut(cut));
+    let away = during(stage, NOTICED, &[], of_service);
+    slots.iter().for_each(|slot| stage.cluster.terminate(*slot));
+    each_cable(stage, &slots, from, Proxy::mend);
+    slots.iter().for_each(|slot| stage.launch(*slot));
     away
 }
 
@@ -234,6 +251,9 @@ impl fmt::Display for Strike {
             OfProcess::Cut(Whom::All, From::Kafka, ..) => "all cut from Kafka",
             OfProcess::Cut(Whom::All, From::Redis, ..) => "all cut from Redis",
             OfProcess::Cut(Whom::All, From::Both, ..) => "all cut from both",
+            OfProcess::EndWhileCut(From::Kafka, _) => "SIGTERM while cut from Kafka",
+            OfProcess::EndWhileCut(From::Redis, _) => "SIGTERM while cut from Redis",
+            OfProcess::EndWhileCut(From::Both, _) => "SIGTERM while cut from both",
             OfProcess::Rolling => "rolling restart",
             OfProcess::Scale => "1, 4, 2 processes",
         };

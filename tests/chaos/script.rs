@@ -152,7 +152,7 @@ pub fn whole(options: &Options, report: &mut Report) {
 }
 
 fn plain_faults() -> Vec<Strike> {
-    use OfProcess::{Cut as CutOff, Freeze, Kill, Nothing, Rolling, Scale, Usurp};
+    use OfProcess::{Cut as CutOff, EndWhileCut, Freeze, Kill, Nothing, Rolling, Scale, Usurp};
     use Whom::{All, One};
     let of_process = [
         Kill(One),
@@ -180,6 +180,12 @@ fn plain_faults() -> Vec<Strike> {
         Strike(CutOff(All, From::Kafka, Cut::Silent, OUTAGE), OfService::Nothing),
         Strike(CutOff(All, From::Redis, Cut::Silent, OUTAGE), OfService::Nothing),
     ];
+    let ends = [
+        EndWhileCut(From::Kafka, Cut::Silent),
+        EndWhileCut(From::Kafka, Cut::Reset),
+        EndWhileCut(From::Redis, Cut::Silent),
+        EndWhileCut(From::Both, Cut::Silent),
+    ];
     let silence = [OfService::BrokerFreezes(SILENCE)];
     [
         pairs(&[Nothing], &of_service),
@@ -188,6 +194,7 @@ fn plain_faults() -> Vec<Strike> {
         pairs(&of_all, &[OfService::Nothing, OfService::RedisForgets]),
         pairs(&[Nothing, Kill(One), Kill(All)], &silence),
         outages.to_vec(),
+        pairs(&ends, &[OfService::Nothing]),
         pairs(&[Kill(One), Rolling, Usurp], &[OfService::Nothing]),
     ]
     .concat()
@@ -247,12 +254,13 @@ fn any(dice: &mut Dice, world: World) -> Strike {
         2 if !world.is_watched => From::Both,
         _ => From::Kafka,
     };
-    let of_process = match dice.roll(11) {
+    let of_process = match dice.roll(12) {
         0 => OfProcess::Nothing,
         1..=3 => OfProcess::Kill(whom),
         4 => OfProcess::Freeze(whom, time),
         5..=7 => OfProcess::Cut(whom, from, cut, time),
         8 => OfProcess::Rolling,
+        10 => OfProcess::EndWhileCut(from, cut),
         9 if world.is_static => OfProcess::Usurp,
         _ => OfProcess::Scale,
     };
