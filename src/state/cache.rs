@@ -3,8 +3,9 @@
 //! that begins with a new one. It may forget anything at any moment, but never says what isn't so.
 
 use super::keys::RecordKey;
+use foldhash::fast::FixedState;
 use quick_cache::Weighter;
-use quick_cache::unsync;
+use quick_cache::unsync::{self, DefaultLifecycle};
 use std::sync::Arc;
 
 /// The memory that counts as one entry of the bound. An entry that takes less counts as one too, so that there are never more.
@@ -31,7 +32,8 @@ impl Weighter<RecordKey, Value> for BySize {
 }
 
 pub struct Cache {
-    entries: unsync::Cache<RecordKey, Value, BySize>,
+    /// The keys are keyed hashes, so the map's own need no secret: what is forgotten is the same in every run.
+    entries: unsync::Cache<RecordKey, Value, BySize, FixedState>,
 }
 
 impl Cache {
@@ -39,7 +41,13 @@ impl Cache {
     #[must_use]
     pub fn new(entries: usize) -> Self {
         Self {
-            entries: unsync::Cache::with_weighter(entries, weight(entries), BySize),
+            entries: unsync::Cache::with(
+                entries,
+                weight(entries),
+                BySize,
+                FixedState::default(),
+                DefaultLifecycle::default(),
+            ),
         }
     }
 

@@ -129,7 +129,9 @@ impl Process {
             ));
         }
         if self.producer.offsets.len() < self.producer.records.len() {
-            let ms = world.rng.between(0, world.setup.step_ms);
+            // Brokers that are well take a batch within its transaction's time.
+            let most = if world.healed { 5 } else { world.setup.step_ms };
+            let ms = world.rng.between(0, most);
             return self.again(TransactionStep::Flush, ms, world);
         }
         if world.without(Sabotage::AppliedBeforeCommit) {
