@@ -22,6 +22,7 @@ pub fn run(words: &[String]) -> Outcome<()> {
     second.records *= 2;
     let brokers = Brokers::open(&variable("KAFKA_BROKERS")?)?;
     let redis_url = variable("REDIS_URL")?;
+    let before = redis_megabytes(&redis_url)?;
     let mut told = Vec::new();
     for options in [first, second] {
         println!("A backlog of {} records", options.records);
@@ -32,7 +33,6 @@ pub fn run(words: &[String]) -> Outcome<()> {
             redis_url: &redis_url,
             prefix: &prefix,
         };
-        let before = redis_megabytes(&redis_url)?;
         let measured = round.measure_alone();
         let after = redis_megabytes(&redis_url);
         round.clean_up();

@@ -98,6 +98,8 @@ impl<'k> Shelf<'k> {
         if memory.recent.len() >= RECENT {
             self.spill(draft, memory)?;
         }
+        // No room for more: a batch holds thousands of these, and each gets one id.
+        memory.recent.reserve_exact(1);
         memory.recent.push(Remembered { id, minute, outcome });
         Ok(())
     }

@@ -156,6 +156,10 @@ impl Settings {
         }
         // An end of a partition is told when a fetch comes back empty.
         config.set("fetch.wait.max.ms", "100");
+        // Some batches ahead and no more: what is fetched stands in memory for each worker, whatever the backlog.
+        config.set("queued.max.messages.kbytes", "4096");
+        config.set("fetch.message.max.bytes", "524288");
+        config.set("fetch.max.bytes", "4194304");
         self.overlay(config)
     }
 
