@@ -60,6 +60,12 @@ impl Cache {
         }
     }
 
+    /// How many entries it holds.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.entries.len()
+    }
+
     /// None: not known here.
     #[must_use]
     pub fn get(&self, key: &RecordKey) -> Option<&Option<Arc<[u8]>>> {

@@ -32,15 +32,17 @@ impl World {
         }
         self.check_owners();
         for process in self.processes.values() {
-            let held: usize = process
-                .core
-                .tasks()
-                .filter_map(|task| task.running())
-                .map(|running| running.overlay.bytes())
-                .sum();
+            let running = || process.core.tasks().filter_map(|task| task.running());
+            let held: usize = running().map(|running| running.overlay.bytes()).sum();
             assert!(
                 held <= self.setup.overlay_max_bytes + self.oracle.largest,
                 "[{}] holds {held} bytes in its overlay",
+                process.pid
+            );
+            let cached: usize = running().map(|running| running.cache.held()).sum();
+            assert!(
+                cached <= self.setup.cache_entries,
+                "[{}] holds {cached} entries in the caches of its tasks",
                 process.pid
             );
         }
