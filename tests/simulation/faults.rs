@@ -233,6 +233,7 @@ impl World {
     pub fn heal(&mut self) {
         self.say(|| "all is healed".to_owned());
         self.healed = true;
+        self.sure = Some(self.wall().plus(-self.setup.grace_ms));
         self.redis.down_until = 0;
         self.set_right();
         self.mend_all();

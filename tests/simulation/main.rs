@@ -5,9 +5,10 @@
 //!
 //! The order of reading: `world` (what exists, what happens next), `kafka` and `index` (the models), `process` (a worker,
 //! with `perform`, `transact`, `recovery`, `membership`), `workload`, `faults`, `losses`, `distrust` and `operator`; then `oracle` and `checks`,
-//! which say what is promised; last `sabotage`, which shows that they would notice, and `kill-table.md`, which says how soon.
+//! which say what is promised; last `sabotage`, which shows that they would notice, and `kill-table.md`, which says how soon. `by_hand`: what no schedule shows.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // A test that panics has said what it found.
 
+mod by_hand;
 mod checks;
 mod distrust;
 mod faults;

@@ -144,7 +144,7 @@ impl World {
         };
         let ms = if process.is_frozen(self.now) {
             // Its threads wake up one after another.
-            process.frozen_until - self.now + self.rng.pick(&[0, 10, 300, 3_000])
+            process.frozen_until - self.now + self.rng.pick(&[0, 300, 3_000, 3_000])
         } else {
             if !process.member.is_fenced {
                 self.beat(&mut process);

@@ -63,6 +63,13 @@ impl World {
         }
     }
 
+    /// Whether the group's offsets, as far as they are known, are not at the ends of all that it reads.
+    pub fn is_behind(&self) -> bool {
+        let kinds = TopicKind::INPUTS.into_iter().chain([TopicKind::RouterCommands]);
+        let mut ends = kinds.flat_map(|kind| self.ends(kind));
+        ends.any(|(at, end)| self.committed_or_first(&at) < end)
+    }
+
     fn committed_or_first(&self, at: &TopicPartition) -> i64 {
         let committed = self.kafka.offset_as_it_stands(at);
         committed.unwrap_or(self.kafka.log(at).low())

@@ -11,13 +11,14 @@ use crate::workload::POISON;
 use chatroom_router::contract::TopicKind;
 use chatroom_router::domain::record::{Key, Known, Record, View};
 use chatroom_router::domain::time::Instant;
+use chatroom_router::index::Op;
 use chatroom_router::judging::{self, Facts, Judged, SettingsTable};
 use chatroom_router::kafka::{NewRecord, TopicPartition};
 use chatroom_router::protocol::{Life, Partition, Report};
-use chatroom_router::state::codec;
 use chatroom_router::state::keys::RecordKey;
 use chatroom_router::state::progress::{Input, Progress};
 use chatroom_router::state::working_set::Write;
+use chatroom_router::state::{clocks, codec};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -67,6 +68,8 @@ struct Expected {
     written: BTreeSet<Key>,
     outputs: Vec<NewRecord>,
     judged: BTreeSet<(TopicPartition, i64)>,
+    /// The latest decision time of each input.
+    decided: BTreeMap<TopicPartition, Instant>,
 }
 
 impl Oracle {
@@ -149,6 +152,7 @@ impl Oracle {
             .map(|(.., record)| record)
             .collect();
         assert!(!parts.is_empty() || actual.is_empty(), "outputs without progress");
+        self.check_settings(&actual);
         let weight = |(at, _, record): &(TopicPartition, i64, NewRecord)| {
             let ours = at.topic == *changelog;
             if ours {
@@ -197,6 +201,20 @@ impl Oracle {
         );
     }
 
+    /// The settings of an org are accepted one after the other, each judged by what the one before it led to.
+    fn check_settings(&self, outputs: &[&NewRecord]) {
+        let topic = self.shared.topic(TopicKind::RouterSettings);
+        let mut orgs = BTreeSet::new();
+        for accepted in outputs.iter().filter(|record| record.topic == *topic) {
+            let first = orgs.insert(&accepted.key);
+            assert!(
+                first,
+                "two settings of one org are accepted at once: {:?}",
+                accepted.key
+            );
+        }
+    }
+
     fn judge(
         &self,
         kafka: &Kafka,
@@ -211,6 +229,7 @@ impl Oracle {
             written: BTreeSet::new(),
             outputs: Vec::new(),
             judged: BTreeSet::new(),
+            decided: BTreeMap::new(),
         };
         let next_of = |progress: &Progress, at: &TopicPartition| progress.next_of(&self.input(at)).unwrap_or(0);
         let fed = txn.insight.get(&part.partition).map_or(&[][..], Vec::as_slice);
@@ -232,9 +251,11 @@ impl Oracle {
                         record.at,
                         table.next_offset()
                     );
-                    let first = expected.judged.insert((at, record.at.offset));
+                    let first = expected.judged.insert((at.clone(), record.at.offset));
                     assert!(first, "{} was fed twice", record.at);
                     let prepared = judging::prepare(record.clone(), &facts, *wall).expect("readable");
+                    let decided = expected.decided.entry(at).or_insert(prepared.decided_at());
+                    *decided = (*decided).max(prepared.decided_at());
                     let mut judged = again(judging::judge(&prepared, &facts, &Here(&expected.state), table));
                     if judged.records.iter().any(|record| self.is_poison(record)) {
                         judged = judging::give_up(&prepared, &facts, REFUSED);
@@ -255,6 +276,34 @@ impl Oracle {
         }
         let _ = kafka;
         expected
+    }
+
+    /// Whether there is an entry whose timers were due by then, under the days that are in force yet, and have not fired.
+    pub fn is_due(&self, partition: Partition, horizon: Instant, table: &SettingsTable) -> bool {
+        let Some(model) = self.tasks.get(&partition) else {
+            return false;
+        };
+        let facts = self.shared.facts(partition, model.progress.incarnation);
+        let cutoffs = judging::sweep_cutoffs(table, horizon, Some(horizon));
+        let is_found = |op: &Op| match op {
+            Op::Clock {
+                clock,
+                start: Some(start),
+                ..
+            } => cutoffs.iter().any(|(name, upto)| name == clock && start <= upto),
+            _ => false,
+        };
+        let is_due = |(key, record): (&Key, &Arc<Record>)| {
+            let value = codec::encode(facts.format, key, Some(&**record)).unwrap_or_default();
+            let ops = clocks::replay(&facts.state_key.record_key(key), Some(&value)).expect("readable");
+            let prepared = judging::prepare_sweep(&value, &facts, horizon).filter(|_| ops.iter().any(is_found));
+            prepared.is_some_and(|prepared| {
+                let judged = again(judging::judge(&prepared, &facts, &Here(&model.state), table));
+                !judged.records.is_empty()
+            })
+        };
+        let mut phones = model.state.iter().filter(|(key, _)| matches!(key, Key::Phone(..)));
+        phones.any(is_due)
     }
 
     fn is_poison(&self, record: &NewRecord) -> bool {
@@ -331,6 +380,9 @@ impl Oracle {
                     due.insert(record);
                 }
             }
+            let was = before.and_then(|before| before.inputs.get(input)?.decided_to);
+            let decided_to = was.max(expected.decided.get(&at).copied());
+            assert_eq!(position.decided_to, decided_to, "{at}: how far its time has come");
             let sent = txn.offsets.as_ref().and_then(|offsets| offsets.get(&at));
             assert!(
                 sent.is_none_or(|sent| *sent == position.next),
@@ -370,15 +422,16 @@ impl Oracle {
             let record_key = facts.state_key.record_key(key);
             known.insert(record_key, key);
             let value = codec::encode(facts.format, key, record.map(|record| &**record));
+            let was = before.and_then(|model| model.state.get(key));
             match part.changes.get(&record_key) {
-                Some(actual) => assert!(
-                    *actual == value.as_deref(),
-                    "partition {partition}: {key:?} is written otherwise"
-                ),
-                None => {
-                    let was = before.and_then(|model| model.state.get(key));
-                    assert!(was == record, "partition {partition}: a change of {key:?} is missing");
+                Some(actual) => {
+                    assert!(
+                        *actual == value.as_deref(),
+                        "partition {partition}: {key:?} is written otherwise"
+                    );
+                    assert!(was != record, "partition {partition}: {key:?} is written as it was");
                 }
+                None => assert!(was == record, "partition {partition}: a change of {key:?} is missing"),
             }
         }
         let stray: Vec<&RecordKey> = part.changes.keys().filter(|key| !known.contains_key(key)).collect();

@@ -20,6 +20,11 @@ impl Process {
             // Nobody waits for an answer of a client that is fenced, nor does it hold anything.
             Action::Assign(_) | Action::Unassign(_) if self.renewal.is_wanted() => {}
             Action::Assign(from) => {
+                assert!(
+                    !self.owes_an_unassign(),
+                    "[{}] assigns {from:?} while a revocation is open",
+                    self.pid
+                );
                 self.member.assigned();
                 self.assign(&from, world);
             }
@@ -274,14 +279,13 @@ impl World {
         let asking = &mut process.asking;
         let (questions, target, until) = match asking.round.take() {
             Some(round) => round,
+            None if asking.waiting.is_empty() => return asking.busy = false,
             None => (std::mem::take(&mut asking.waiting), high, now + SETTINGS_MS),
         };
         if stable < target && now < until && !failed {
             asking.round = Some((questions, target, until));
             return self.after(20, Happening::SettingsThread(pid));
         }
-        asking.busy = !asking.waiting.is_empty();
-        let busy = asking.busy;
         // Of what is gone before it was read, nothing is known: it begins anew.
         let failed = failed || asking.position < low;
         asking.position = asking.position.max(if failed { low } else { stable });
@@ -294,12 +298,10 @@ impl World {
             table.clone_from(&self.spoilt.table);
         }
         self.spoilt.table.clone_from(&table);
+        let ms = self.latency();
         for question in questions {
-            self.mail(pid, Event::Settings(question, table.clone()));
+            self.after(ms, Happening::Mail(pid, Event::Settings(question, table.clone())));
         }
-        if busy {
-            let ms = self.latency();
-            self.after(ms, Happening::SettingsThread(pid));
-        }
+        self.after(ms, Happening::SettingsThread(pid));
     }
 }

@@ -308,6 +308,13 @@ impl Process {
         }
     }
 
+    /// A revocation was told, and is not answered: the client may take anything for the answer.
+    pub fn owes_an_unassign(&self) -> bool {
+        use crate::membership::Awaiting::Unassign;
+        let is_told = !self.inbox.iter().any(|event| matches!(event, Event::Rebalance(_)));
+        matches!(self.member.awaiting, Unassign { .. }) && self.member.told.is_empty() && is_told
+    }
+
     /// How long it waits for something to do; whatever comes wakes it.
     fn rest(&mut self, world: &mut World) -> u64 {
         self.asleep = self.idle;

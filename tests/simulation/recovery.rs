@@ -4,7 +4,7 @@ use crate::kafka::log::Met;
 use crate::process::Pid;
 use crate::sabotage::Sabotage;
 use crate::world::{Happening, World};
-use chatroom_router::index::{Begin, Begun, Marker};
+use chatroom_router::index::{Batch, Begin, Begun, Marker};
 use chatroom_router::kafka::TopicPartition;
 use chatroom_router::protocol::{Event, Life, Partition, RecoveryAnswer, RecoveryQuestion};
 use chatroom_router::state::clocks;
@@ -76,6 +76,7 @@ impl World {
                 }
             }
             RecoveryQuestion::Apply { of, batch } => {
+                self.check_claim(pid, life, &batch);
                 let applied = self.apply_flaky(life.partition, &of, &batch);
                 applied.map_or_else(|| away("no reply"), RecoveryAnswer::Applied)
             }
@@ -128,7 +129,19 @@ impl World {
             false => self.kafka.log(changelog).low(),
         };
         let high = self.target(pid, life, changelog);
+        self.targets.insert((pid, life), high);
         RecoveryAnswer::Watermarks { low, high, input_lows }
+    }
+
+    /// Only an index that was brought to the watermark is said to hold everything.
+    fn check_claim(&self, pid: Pid, life: Life, batch: &Batch) {
+        let target = self.targets.get(&(pid, life)).copied();
+        assert!(
+            batch.applied_until.is_none() || target.is_some_and(|target| batch.to >= target),
+            "[{pid}] partition {}: an index up to {} is said to hold all up to {target:?}",
+            life.partition,
+            batch.to
+        );
     }
 
     /// Committed offsets first, then the watermark. As long as all is delivered before offsets are sent, and the last progress

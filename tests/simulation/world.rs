@@ -90,6 +90,10 @@ pub struct World {
     pub torn: BTreeMap<Partition, Tear>,
     /// The step at which committed offsets were read last, of each life of a task.
     pub offsets_read: BTreeMap<(Pid, Life), u64>,
+    /// The watermark that each life of a task was told last.
+    pub targets: BTreeMap<(Pid, Life), i64>,
+    /// When it was healed, less what a sweep waits for: timers that were due by then fire.
+    pub sure: Option<Instant>,
     /// Slots whose client asks a broker that no longer leads, until when, and how much of the settings that one holds.
     pub deposed: BTreeMap<usize, (u64, i64)>,
     /// Steps so far.
@@ -139,6 +143,8 @@ impl World {
             watching: None,
             torn: BTreeMap::new(),
             offsets_read: BTreeMap::new(),
+            targets: BTreeMap::new(),
+            sure: None,
             deposed: BTreeMap::new(),
             steps: 0,
             trace: std::env::var_os("SIM_TRACE").is_some(),

@@ -1,0 +1,275 @@
+//! What no schedule is long or strange enough to show: a core that is told, event by event, what happens to it.
+
+use crate::rng::Rng;
+use crate::setup::{BEGINNING_MS, Setup, Shared};
+use chatroom_router::contract::TopicKind;
+use chatroom_router::domain::time::Instant;
+use chatroom_router::index::{Applied, Begun, Generation, Marker};
+use chatroom_router::judging::SettingsTable;
+use chatroom_router::kafka::{Rebalance, TopicPartition};
+use chatroom_router::protocol::{
+    Action, Core, Event, Life, Now, RecoveryAnswer, RecoveryQuestion, Report, TransactionAnswer, TransactionStep,
+};
+use chatroom_router::state::progress::Progress;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use uuid::Uuid;
+
+const HOUR_MS: u64 = 3_600_000;
+
+/// A core with one partition of each input, its clock, and what it says of the changelog and of the index.
+struct Hand {
+    core: Core,
+    shared: Shared,
+    now_ms: u64,
+    progress: Option<Progress>,
+    marker: Option<Marker>,
+}
+
+impl Hand {
+    fn new() -> Self {
+        let setup = Setup {
+            partitions: 1,
+            ..Setup::new(&mut Rng::new(1))
+        };
+        let shared = Shared::of(1);
+        let mut uuids = Rng::new(2);
+        let now = clocks(0);
+        let core = Core::new(shared.protocol(&setup, None), now, Box::new(move || uuids.uuid()));
+        let mut hand = Self {
+            core,
+            shared,
+            now_ms: 0,
+            progress: None,
+            marker: None,
+        };
+        hand.tell(hand.counts(1));
+        hand
+    }
+
+    fn at(&self, kind: TopicKind) -> TopicPartition {
+        TopicPartition::new(self.shared.topic(kind).clone(), 0)
+    }
+
+    fn counts(&self, count: i32) -> Event {
+        let topics = TopicKind::INPUTS.map(|kind| (self.shared.topic(kind).clone(), count));
+        Event::InputCounts(topics.to_vec())
+    }
+
+    fn tell(&mut self, event: Event) -> Vec<Action> {
+        self.core.handle(event, clocks(self.now_ms))
+    }
+
+    /// Lets time pass; what is done then.
+    fn after(&mut self, ms: u64) -> Vec<Action> {
+        self.now_ms += ms;
+        self.tell(Event::Tick)
+    }
+
+    /// Answers all questions of recovery that these actions ask, as far as it goes. Gives back all else that is done.
+    fn recover(&mut self, mut actions: Vec<Action>) -> Vec<Action> {
+        let mut done = Vec::new();
+        while let Some(place) = actions.iter().position(|action| matches!(action, Action::Recover(..))) {
+            let Action::Recover(life, question) = actions.remove(place) else {
+                unreachable!("it was found there")
+            };
+            let answer = self.answer(question);
+            done.append(&mut actions);
+            actions = self.tell(Event::Recovered(life, answer));
+        }
+        done.append(&mut actions);
+        done
+    }
+
+    fn answer(&mut self, question: RecoveryQuestion) -> RecoveryAnswer {
+        match question {
+            RecoveryQuestion::Committed(inputs) => RecoveryAnswer::Committed(vec![None; inputs.len()]),
+            RecoveryQuestion::Watermarks { inputs, .. } => RecoveryAnswer::Watermarks {
+                low: 0,
+                high: 0,
+                input_lows: vec![0; inputs.len()],
+            },
+            RecoveryQuestion::LastProgress { .. } => RecoveryAnswer::LastProgress(self.progress.clone()),
+            RecoveryQuestion::Marker => RecoveryAnswer::Marker(self.marker),
+            RecoveryQuestion::Begin(begin) => {
+                let marker = Marker {
+                    of: begin.of,
+                    offset: begin.offset,
+                    begun_at: begin.at,
+                    applied_until: Some(begin.at),
+                };
+                self.marker = Some(marker);
+                RecoveryAnswer::Begun(Begun::Begun(marker))
+            }
+            RecoveryQuestion::Replay { to, .. } => RecoveryAnswer::Replayed {
+                changes: Vec::new(),
+                next: to,
+            },
+            RecoveryQuestion::Apply { .. } => RecoveryAnswer::Applied(Applied::Applied),
+        }
+    }
+
+    /// The task runs; what was done for it.
+    fn assigned(&mut self) -> Vec<Action> {
+        let commands = self.at(TopicKind::RouterCommands);
+        let actions = self.tell(Event::Rebalance(Rebalance::Assigned(vec![commands])));
+        let actions = self.recover(actions);
+        assert!(self.is_running(), "{actions:?}");
+        actions
+    }
+
+    fn is_running(&self) -> bool {
+        self.core.tasks().all(|task| task.running().is_some())
+    }
+
+    fn life(&self) -> Life {
+        self.core.tasks().next().expect("a task").life
+    }
+
+    fn settings(&mut self, actions: &[Action]) -> Vec<Action> {
+        let asked = actions.iter().rev().find_map(|action| match action {
+            Action::SyncSettings(number) => Some(*number),
+            _ => None,
+        });
+        let table = Some(Arc::new(SettingsTable::default()));
+        self.tell(Event::Settings(asked.expect("a question about the settings"), table))
+    }
+
+    fn step(&mut self, answer: TransactionAnswer) -> TransactionStep {
+        let actions = self.tell(Event::Transaction(answer));
+        step_of(actions).expect("a step")
+    }
+}
+
+fn clocks(ms: u64) -> Now {
+    Now {
+        wall: Instant(BEGINNING_MS + ms as i64),
+        steady_ms: ms,
+    }
+}
+
+fn step_of(actions: Vec<Action>) -> Option<TransactionStep> {
+    actions.into_iter().find_map(|action| match action {
+        Action::Transaction(step) => Some(step),
+        _ => None,
+    })
+}
+
+fn stop_of(actions: &[Action]) -> Option<&str> {
+    actions.iter().find_map(|action| match action {
+        Action::Report(Report::Stopped { why, .. }) => Some(&**why),
+        _ => None,
+    })
+}
+
+fn is_asked(actions: &[Action], what: fn(&RecoveryQuestion) -> bool) -> bool {
+    let asks = |action: &Action| matches!(action, Action::Recover(_, question) if what(question));
+    actions.iter().any(asks)
+}
+
+#[test]
+fn an_idle_task_commits_its_offsets_again_before_they_expire() {
+    let mut hand = Hand::new();
+    hand.assigned();
+    assert!(step_of(hand.after(11 * HOUR_MS)).is_none());
+    let mut actions = hand.after(2 * HOUR_MS);
+    actions.extend(hand.after(1_000));
+    let began = hand.settings(&actions);
+    assert!(matches!(step_of(began), Some(TransactionStep::Begin)));
+    let TransactionStep::Produce(records) = hand.step(TransactionAnswer::Begun) else {
+        panic!("nothing is produced");
+    };
+    assert_eq!(records.len(), 1, "the progress record");
+    assert!(matches!(hand.step(TransactionAnswer::Produced), TransactionStep::Flush));
+    let flushed = TransactionAnswer::Flushed(BTreeMap::from([(0, 0)]));
+    let TransactionStep::SendOffsets(offsets) = hand.step(flushed) else {
+        panic!("no offsets are sent");
+    };
+    assert_eq!(offsets.len(), 1 + TopicKind::INPUTS.len());
+    assert!(matches!(
+        hand.step(TransactionAnswer::OffsetsSent),
+        TransactionStep::Commit
+    ));
+    hand.tell(Event::Transaction(TransactionAnswer::Committed));
+    assert!(!hand.core.is_waiting());
+
+    // What is committed and not in the index keeps it from leaving; that which was asked while it was idle came before.
+    hand.tell(Event::Drain);
+    let life = hand.life();
+    hand.tell(Event::Applied(life, Some(Applied::Applied)));
+    assert!(!hand.core.is_drained());
+    hand.tell(Event::Applied(life, Some(Applied::Applied)));
+    assert!(hand.core.is_drained());
+}
+
+#[test]
+fn an_input_that_has_fewer_partitions_than_before_stops_all_until_it_has_them_again() {
+    let mut hand = Hand::new();
+    hand.tell(hand.counts(2));
+    hand.assigned();
+    let shrunk = hand.tell(hand.counts(1));
+    assert!(stop_of(&shrunk).is_some_and(|why| why.contains("had 2 partitions and has 1")));
+    let later = hand.after(HOUR_MS);
+    assert!(!is_asked(&later, |_| true), "nobody looks before they are there again");
+    hand.tell(hand.counts(2));
+    let again = hand.after(1);
+    hand.recover(again);
+    assert!(hand.is_running());
+}
+
+#[test]
+fn an_offset_that_is_out_of_range_twice_stops_its_partition() {
+    let mut hand = Hand::new();
+    hand.assigned();
+    let at = hand.at(TopicKind::InboundMessages);
+    let doubted = hand.tell(Event::OutOfRange(at.clone()));
+    assert!(stop_of(&doubted).is_none());
+    hand.recover(doubted);
+    assert!(hand.is_running(), "nothing contradicts it");
+    let again = hand.tell(Event::OutOfRange(at));
+    assert!(stop_of(&again).is_some_and(|why| why.contains("does not hold offset 0")));
+    assert!(!hand.is_running());
+}
+
+#[test]
+fn a_state_that_is_not_for_this_program_ends_it_before_the_index_is_looked_at() {
+    let mut hand = Hand::new();
+    let expected = hand.shared.expected;
+    hand.progress = Some(Progress {
+        partitions: 2,
+        ..Progress::first(&expected, Uuid::from_u128(7))
+    });
+    let commands = hand.at(TopicKind::RouterCommands);
+    let actions = hand.tell(Event::Rebalance(Rebalance::Assigned(vec![commands])));
+    let actions = hand.recover(actions);
+    let fails = |action: &Action| matches!(action, Action::Fail(why) if why.contains("topics.partitions"));
+    assert!(actions.iter().any(fails), "{actions:?}");
+    assert!(hand.marker.is_none());
+}
+
+#[test]
+fn an_index_that_is_doubted_from_outside_is_built_anew_once_and_then_believed() {
+    let mut hand = Hand::new();
+    hand.assigned();
+    let expected = hand.shared.expected;
+    let of = hand.marker.expect("a build").of;
+    hand.progress = Some(Progress::first(&expected, of.incarnation));
+    let differs = hand.tell(Event::IndexDiffers(0));
+    hand.recover(differs);
+    let rebuilt = hand.marker.expect("a build").of;
+    assert!(rebuilt != of && rebuilt.incarnation == of.incarnation);
+
+    // A suspicion outlives a doubt, and not the build that it called for.
+    let unfit = hand.tell(Event::IndexUnfit);
+    assert!(is_asked(&unfit, |question| matches!(
+        question,
+        RecoveryQuestion::Committed(_)
+    )));
+    let doubted = hand.tell(Event::Doubt(0, "seek_failed"));
+    hand.recover(doubted);
+    let after_the_doubt: Generation = hand.marker.expect("a build").of;
+    assert!(after_the_doubt != rebuilt);
+    let doubted = hand.tell(Event::Doubt(0, "seek_failed"));
+    hand.recover(doubted);
+    assert_eq!(hand.marker.expect("a build").of, after_the_doubt);
+}
