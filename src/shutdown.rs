@@ -4,6 +4,7 @@ use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -60,6 +61,18 @@ impl Shutdown {
             }
         });
         Ok(shutdown)
+    }
+
+    /// Does that once the wish is so old, on a thread of its own: what hangs may be anything else. To be called on the runtime.
+    pub fn at_last(&self, patience: Duration, end: impl FnOnce() + Send + 'static) -> io::Result<()> {
+        let (wished, runtime) = (self.wished(), Handle::current());
+        let wait = move || {
+            runtime.block_on(wished);
+            std::thread::sleep(patience);
+            end();
+        };
+        std::thread::Builder::new().name("at-last".to_owned()).spawn(wait)?;
+        Ok(())
     }
 
     #[must_use]
@@ -119,6 +132,17 @@ mod tests {
         before.await.unwrap();
         shutdown.clone().wished().await;
         assert!(shutdown.is_wished());
+    }
+
+    #[tokio::test]
+    async fn what_hangs_in_its_drain_is_ended_at_last_and_not_before_the_end_is_wished_for() {
+        let shutdown = Shutdown::new();
+        let (said, heard) = std::sync::mpsc::channel();
+        let wish = shutdown.clone();
+        let end = move || _ = said.send(wish.is_wished());
+        shutdown.at_last(Duration::from_millis(1), end).unwrap();
+        shutdown.trigger().fire();
+        assert_eq!(heard.recv_timeout(Duration::from_secs(60)), Ok(true));
     }
 
     #[test]

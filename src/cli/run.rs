@@ -6,6 +6,7 @@ use crate::failure::{Exit, Failure};
 use crate::shutdown::Shutdown;
 use crate::telemetry::tracing;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -14,6 +15,10 @@ Examples:
   CHATROOM_ROUTER_KAFKA__BROKERS=kafka-1:9092 CHATROOM_ROUTER_INDEX__URL=redis://redis-1:6379/0 chatroom-router run
 
 Start as many as you like: they share the partitions. The topics must be there: see `chatroom-router topics plan`.";
+
+/// For what is left after the drain: clients that let go of their connections. A client may wait for a broker longer than it was
+/// told to, and a supervisor waits 30 s before it kills (`terminationGracePeriodSeconds`).
+const GRACE: Duration = Duration::from_secs(5);
 
 pub fn run(config: Config) -> Result<(), Failure> {
     let internal = |error: &dyn std::fmt::Display| Failure::new(Exit::Internal, error.to_string());
@@ -25,6 +30,14 @@ pub fn run(config: Config) -> Result<(), Failure> {
     let runtime = runtime.map_err(|error| internal(&error))?;
     let _entered = runtime.enter();
     let shutdown = Shutdown::on_signals().map_err(|error| internal(&error))?;
+    let end = || {
+        ::tracing::warn!(
+            "the drain did not end in its time: ends all the same, and who comes next goes on from the log"
+        );
+        std::process::exit(0);
+    };
+    let patience = config.shutdown.drain + GRACE;
+    shutdown.at_last(patience, end).map_err(|error| internal(&error))?;
     let ended = Shutdown::new();
     let app = App::on_services(Arc::new(config), shutdown)?;
     runtime.block_on(app.serve_admin(level, ended.clone()))?;
