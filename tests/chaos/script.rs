@@ -201,12 +201,16 @@ fn plain_faults() -> Vec<Strike> {
 }
 
 fn faults_under_a_sentinel() -> Vec<Strike> {
-    use OfProcess::{Cut as CutOff, Freeze, Kill, Nothing, Rolling, Scale};
+    use OfProcess::{Cut as CutOff, EndWhileCut, Freeze, Kill, Nothing, Rolling, Scale};
     use Whom::{All, One};
+    let end = EndWhileCut(From::Kafka, Cut::Silent);
     let cut = CutOff(One, From::Kafka, Cut::Reset, SHORT);
     let fail_over = [OfService::RedisRestarts(AWAY)];
     [
-        pairs(&[Kill(One), Freeze(One, LONG), Rolling, Scale], &[OfService::Nothing]),
+        pairs(
+            &[Kill(One), Freeze(One, LONG), end, Rolling, Scale],
+            &[OfService::Nothing],
+        ),
         pairs(
             &[
                 Nothing,
