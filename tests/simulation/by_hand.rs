@@ -3,6 +3,8 @@
 use crate::rng::Rng;
 use crate::setup::{BEGINNING_MS, Setup, Shared};
 use chatroom_router::contract::TopicKind;
+use chatroom_router::domain::ids::OrgId;
+use chatroom_router::domain::settings::{Content, Days, DaysChange, InboundScope, OrgSettings};
 use chatroom_router::domain::time::Instant;
 use chatroom_router::index::{Applied, Begun, Generation, Marker};
 use chatroom_router::judging::SettingsTable;
@@ -127,12 +129,16 @@ impl Hand {
     }
 
     fn settings(&mut self, actions: &[Action]) -> Vec<Action> {
+        self.settings_are(actions, SettingsTable::default())
+    }
+
+    fn settings_are(&mut self, actions: &[Action], table: SettingsTable) -> Vec<Action> {
         let asked = actions.iter().rev().find_map(|action| match action {
             Action::SyncSettings(number) => Some(*number),
             _ => None,
         });
-        let table = Some(Arc::new(SettingsTable::default()));
-        self.tell(Event::Settings(asked.expect("a question about the settings"), table))
+        let question = asked.expect("a question about the settings");
+        self.tell(Event::Settings(question, Some(Arc::new(table))))
     }
 
     fn step(&mut self, answer: TransactionAnswer) -> TransactionStep {
@@ -272,4 +278,40 @@ fn an_index_that_is_doubted_from_outside_is_built_anew_once_and_then_believed() 
     let doubted = hand.tell(Event::Doubt(0, "seek_failed"));
     hand.recover(doubted);
     assert_eq!(hand.marker.expect("a build").of, after_the_doubt);
+}
+
+#[test]
+fn a_search_for_timers_that_failed_is_made_again() {
+    let mut hand = Hand::new();
+    hand.assigned();
+    let days = Days {
+        deactivate_after: Some(1),
+        expire_after: None,
+    };
+    let content = Content {
+        default_region: None,
+        waba_phones: Vec::new(),
+        days,
+        expired_auto_reply: None,
+        inbound_scope: InboundScope::default(),
+    };
+    let mut table = SettingsTable::default();
+    let at = Instant(BEGINNING_MS);
+    table.put(
+        OrgId::parse("acme").expect("an id"),
+        OrgSettings {
+            version: 0,
+            content: Some(content),
+            changes: vec![DaysChange { at, days }],
+        },
+    );
+    let asked = hand.after(1_000);
+    hand.settings_are(&asked, table);
+    hand.tell(Event::ClockHorizon(Instant(BEGINNING_MS + 30 * 24 * HOUR_MS as i64)));
+    let searches = |actions: &[Action]| actions.iter().any(|action| matches!(action, Action::FindDue(_)));
+    assert!(searches(&hand.after(1)));
+    assert!(!searches(&hand.after(1)), "one at a time");
+    let life = hand.life();
+    hand.tell(Event::Due(life, None));
+    assert!(searches(&hand.after(1)));
 }
