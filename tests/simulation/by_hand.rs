@@ -8,7 +8,8 @@ use chatroom_router::domain::settings::{Content, Days, DaysChange, InboundScope,
 use chatroom_router::domain::time::Instant;
 use chatroom_router::index::{Applied, Begun, Generation, Marker};
 use chatroom_router::judging::SettingsTable;
-use chatroom_router::kafka::{Rebalance, TopicPartition};
+use chatroom_router::kafka::{Rebalance, Record, TimestampKind, TopicPartition};
+use chatroom_router::protocol::burst::Limit;
 use chatroom_router::protocol::{
     Action, Core, Event, Life, Now, RecoveryAnswer, RecoveryQuestion, Report, TransactionAnswer, TransactionStep,
 };
@@ -32,6 +33,10 @@ impl Hand {
     fn new() -> Self {
         let setup = Setup {
             partitions: 1,
+            burst: Limit {
+                records: 2,
+                percent: 50,
+            },
             ..Setup::new(&mut Rng::new(1))
         };
         let shared = Shared::of(1);
@@ -314,4 +319,39 @@ fn a_search_for_timers_that_failed_is_made_again() {
     let life = hand.life();
     hand.tell(Event::Due(life, None));
     assert!(searches(&hand.after(1)));
+}
+
+#[test]
+fn an_input_that_goes_to_another_process_is_not_halted_any_more() {
+    let mut hand = Hand::new();
+    hand.assigned();
+    let (commands, inbound) = (hand.at(TopicKind::RouterCommands), hand.at(TopicKind::InboundMessages));
+    let bad = |offset| Record {
+        at: inbound.at(offset),
+        key: None,
+        value: Some(b"noise".to_vec()),
+        headers: Vec::new(),
+        timestamp: Some(BEGINNING_MS),
+        timestamp_kind: TimestampKind::Create,
+    };
+    let reports = |actions: &[Action], is_it: fn(&Report) -> bool| {
+        let is_it = |action: &Action| matches!(action, Action::Report(report) if is_it(report));
+        actions.iter().any(is_it)
+    };
+    let taken: Vec<Action> = (0..9)
+        .flat_map(|offset| hand.tell(Event::Record(bad(offset))))
+        .collect();
+    assert!(
+        reports(&taken, |report| matches!(report, Report::Halted { .. })),
+        "{taken:?}"
+    );
+    let revoked = hand.tell(Event::Rebalance(Rebalance::Revoked(vec![commands])));
+    assert!(
+        reports(&revoked, |report| matches!(report, Report::Closed { .. })),
+        "{revoked:?}"
+    );
+    assert!(
+        reports(&revoked, |report| matches!(report, Report::HaltOver { .. })),
+        "{revoked:?}"
+    );
 }
