@@ -37,7 +37,6 @@ use crate::index::{Applied, Begin, Begun, Change, Generation, Marker, Read};
 use crate::judging::SettingsTable;
 use crate::kafka::{NewRecord, Position, Rebalance, Record, TopicPartition};
 use crate::state::progress::Progress;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use self::core::Core;
@@ -228,7 +227,7 @@ pub enum TransactionAnswer {
     NotBegun,
     Produced,
     /// Offsets by the place of the record in `Produce`.
-    Flushed(BTreeMap<usize, i64>),
+    Flushed(Vec<Option<i64>>),
     OffsetsSent,
     Committed,
     Aborted,

@@ -52,7 +52,7 @@ struct Asked {
 pub struct Open {
     batch: Batch,
     folded: Folded,
-    offsets: BTreeMap<usize, i64>,
+    offsets: Vec<Option<i64>>,
     /// A record of it was refused, and nobody says which: its items are tried one by one.
     alone: bool,
 }
@@ -177,12 +177,12 @@ impl Core {
         let batch = gathering.batch;
         if folded.records.is_empty() {
             // Nothing moved: a sweep that found nothing due, or repeats of what was read before.
-            return self.settle(batch, folded, &BTreeMap::new());
+            return self.settle(batch, folded, &[]);
         }
         self.stage = Stage::Open(Box::new(Open {
             batch,
             folded,
-            offsets: BTreeMap::new(),
+            offsets: Vec::new(),
             alone: false,
         }));
         self.step(TransactionStep::Begin);
@@ -316,7 +316,7 @@ impl Core {
     }
 
     /// What was committed is known from now on: to the overlay, to the cache, to the sweep.
-    fn settle(&mut self, batch: Batch, folded: Folded, offsets: &BTreeMap<usize, i64>) {
+    fn settle(&mut self, batch: Batch, folded: Folded, offsets: &[Option<i64>]) {
         let mut astray = Vec::new();
         for (partition, part) in batch.parts {
             let Some(running) = self
@@ -330,7 +330,7 @@ impl Core {
             running.positions = part.positions;
             let Some(progress) = part.progress else { continue };
             let places = folded.changelog.get(&partition).map_or(&[][..], Vec::as_slice);
-            let committed: Option<Vec<i64>> = places.iter().map(|place| offsets.get(place).copied()).collect();
+            let committed: Option<Vec<i64>> = places.iter().map(|place| *offsets.get(*place)?).collect();
             let Some((to, committed)) = committed.and_then(|offsets| Some((offsets.last()? + 1, offsets))) else {
                 astray.push(partition);
                 continue;

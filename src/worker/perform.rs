@@ -5,11 +5,10 @@ use super::opening::Producer;
 use super::{Worker, beside};
 use crate::failure::{Exit, Failure};
 use crate::kafka::transaction::Blame;
-use crate::kafka::{Ending, Kind, NewRecord, TopicPartition, TxnError};
+use crate::kafka::{Delivered, Ending, Kind, NewRecord, TopicPartition, TxnError};
 use crate::protocol::{Action, Event, TransactionAnswer, TransactionStep};
 use crate::telemetry::metrics::TransactionPhase;
 use crate::telemetry::watch;
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// A call to a broker that should take milliseconds.
@@ -180,10 +179,7 @@ impl Worker {
             return gone();
         };
         match transaction.flush(Duration::ZERO) {
-            Ok(delivered) => {
-                let offsets: BTreeMap<usize, i64> = delivered.iter().map(|one| (one.tag, one.offset)).collect();
-                TransactionAnswer::Flushed(offsets)
-            }
+            Ok(delivered) => TransactionAnswer::Flushed(by_place(&delivered)),
             Err(error @ TxnError::FlushTimedOut { .. }) => TransactionAnswer::MustAbort(error.to_string()),
             Err(error) => failed(error),
         }
@@ -234,6 +230,17 @@ impl Worker {
             }
         }
     }
+}
+
+/// The offsets in the order in which the records were sent.
+fn by_place(delivered: &[Delivered]) -> Vec<Option<i64>> {
+    let mut offsets = vec![None; delivered.iter().map(|one| one.tag + 1).max().unwrap_or(0)];
+    for Delivered { tag, offset, .. } in delivered {
+        if let Some(place) = offsets.get_mut(*tag) {
+            *place = Some(*offset);
+        }
+    }
+    offsets
 }
 
 #[derive(Clone, Copy)]

@@ -14,7 +14,6 @@ use chatroom_router::protocol::{
     Action, Core, Event, Life, Now, RecoveryAnswer, RecoveryQuestion, Report, TransactionAnswer, TransactionStep,
 };
 use chatroom_router::state::progress::Progress;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -192,7 +191,7 @@ fn an_idle_task_commits_its_offsets_again_before_they_expire() {
     };
     assert_eq!(records.len(), 1, "the progress record");
     assert!(matches!(hand.step(TransactionAnswer::Produced), TransactionStep::Flush));
-    let flushed = TransactionAnswer::Flushed(BTreeMap::from([(0, 0)]));
+    let flushed = TransactionAnswer::Flushed(vec![Some(0)]);
     let TransactionStep::SendOffsets(offsets) = hand.step(flushed) else {
         panic!("no offsets are sent");
     };

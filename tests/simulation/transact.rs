@@ -138,7 +138,8 @@ impl Process {
         if world.without(Sabotage::AppliedBeforeCommit) {
             self.apply_early(world);
         }
-        let offsets = self.producer.offsets.clone();
+        let places = 0..self.producer.records.len();
+        let offsets = places.map(|place| self.producer.offsets.get(&place).copied()).collect();
         self.tell(TransactionAnswer::Flushed(offsets));
         world.rng.between(0, world.setup.step_ms)
     }
