@@ -78,7 +78,7 @@ impl App {
         let topic = config.topics.name(TopicKind::RouterSettings).clone();
         Ok(Self {
             settings: Settings::start(backend.kafka.clone(), topic)?,
-            health: Arc::new(Health::of_workers(config.workers)),
+            health: Arc::new(Health::of(config.workers, config.api.listen.is_some())),
             metrics: Arc::new(metrics),
             config,
             backend,
@@ -118,7 +118,7 @@ impl App {
             index: self.backend.index.handle(),
             settings: self.settings.clone(),
             metrics: self.metrics.clone(),
-            health: self.health.add_api(),
+            health: self.health.api(),
             ending: self.shutdown.clone(),
         };
         // Whoever waits for a result when the end is wished for still gets it.

@@ -113,28 +113,24 @@ impl Default for Health {
 impl Health {
     #[must_use]
     pub fn new() -> Self {
-        Self::of_workers(1)
+        Self::of(1, false)
     }
 
-    /// Of a process that is to have so many; with none it only serves.
+    /// Of a process that is to have so many workers, and to serve the API or not. What it is to have and has not yet is not
+    /// ready.
     #[must_use]
-    pub fn of_workers(count: usize) -> Self {
+    pub fn of(workers: usize, serves_api: bool) -> Self {
         Self {
             start: Instant::now(),
             workers: Mutex::default(),
-            has_workers: count > 0,
-            api: Mutex::default(),
+            has_workers: workers > 0,
+            api: Mutex::new(serves_api.then(Api::new)),
         }
     }
 
     /// The process serves the API too.
-    pub fn add_api(&self) -> Arc<Api> {
-        let api = Arc::new(Api {
-            kafka: Mutex::new(Answer::Unknown),
-            index: Mutex::new(Answer::Unknown),
-        });
-        *locked(&self.api) = Some(api.clone());
-        api
+    pub fn api(&self) -> Arc<Api> {
+        locked(&self.api).get_or_insert_with(Api::new).clone()
     }
 
     /// A further worker, which from now on has to turn.
@@ -201,6 +197,13 @@ impl Health {
 }
 
 impl Api {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            kafka: Mutex::new(Answer::Unknown),
+            index: Mutex::new(Answer::Unknown),
+        })
+    }
+
     pub fn kafka(&self, answer: Answer) {
         *locked(&self.kafka) = answer;
     }

@@ -75,3 +75,14 @@ fn a_loop_that_ended_as_it_should_need_not_turn() {
     worker.ended();
     assert!(health.live(health.start + 2 * HEARTBEAT_DEADLINE).is_fine());
 }
+
+#[test]
+fn a_process_that_only_serves_is_not_ready_before_its_api_has_heard_of_both() {
+    let health = Health::of(0, true);
+    assert!(!health.ready().is_fine(), "the API does not even listen");
+    let api = health.api();
+    api.kafka(Answer::Yes);
+    assert!(!health.ready().is_fine());
+    api.index(Answer::Yes);
+    assert!(health.ready().is_fine());
+}
