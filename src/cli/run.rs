@@ -30,11 +30,12 @@ pub fn run(config: Config) -> Result<(), Failure> {
     let runtime = runtime.map_err(|error| internal(&error))?;
     let _entered = runtime.enter();
     let shutdown = Shutdown::on_signals().map_err(|error| internal(&error))?;
+    // Not well, whoever wished for the end: it may have been a worker that failed, and then it is to be started again.
     let end = || {
-        ::tracing::warn!(
+        ::tracing::error!(
             "the drain did not end in its time: ends all the same, and who comes next goes on from the log"
         );
-        std::process::exit(0);
+        std::process::exit(Exit::Internal as i32);
     };
     let patience = config.shutdown.drain + GRACE;
     shutdown.at_last(patience, end).map_err(|error| internal(&error))?;
