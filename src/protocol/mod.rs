@@ -26,7 +26,7 @@ pub mod recovery;
 mod renewal;
 mod retry;
 pub mod rules;
-mod stops;
+pub mod stops;
 pub mod sweep;
 pub mod task;
 pub mod transaction;
@@ -258,6 +258,11 @@ pub enum Report {
     Rebuilding {
         partition: Partition,
         why: &'static str,
+    },
+    /// The changelog begins there, since somebody deleted what stood before: the index alone holds all by now.
+    ChangelogCut {
+        partition: Partition,
+        begins: i64,
     },
     Restored {
         partition: Partition,

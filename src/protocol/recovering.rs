@@ -214,6 +214,11 @@ impl Recovering {
         self.begin(incarnation, Some(marker), around)
     }
 
+    /// Where the changelog may begin. Of one without a progress record nothing is known that could be missed.
+    fn begins(&self) -> i64 {
+        self.progress.as_ref().map_or(self.low, |progress| progress.begins)
+    }
+
     /// Begins a build, in place of the one that was seen.
     fn begin(&self, incarnation: Option<Uuid>, seen: Option<Marker>, around: &mut Around<'_>) -> Next {
         let of = Generation {
@@ -224,7 +229,7 @@ impl Recovering {
         Next::Ask(RecoveryQuestion::Begin(Begin {
             expected: seen.map(|marker| marker.of.generation),
             of,
-            offset: self.low,
+            offset: self.begins(),
             at: around.now_ms,
         }))
     }
@@ -240,6 +245,7 @@ impl Recovering {
             partition,
             low: self.low,
             high: self.high,
+            begins: self.begins(),
             incarnation: self.progress.as_ref().map(|progress| progress.incarnation),
             marker: self.marker,
             suspect: self.suspect,
@@ -249,6 +255,10 @@ impl Recovering {
         match (recovery::plan(&found), self.marker) {
             (Plan::Stop { why }, _) => Next::Stop(why),
             (Plan::Replay { from }, Some(marker)) => {
+                if found.is_cut() {
+                    let begins = found.low;
+                    actions.push(Action::Report(Report::ChangelogCut { partition, begins }));
+                }
                 self.of = Some(marker.of);
                 self.applied_to = from;
                 self.ask_replay(changelog)
@@ -301,10 +311,11 @@ impl Recovering {
         };
         let facts = (around.facts)(of.incarnation);
         let positions = std::mem::take(&mut self.positions);
-        let progress = self
-            .progress
-            .take()
-            .unwrap_or_else(|| Progress::first(&around.settings.expected, of.incarnation));
+        let begins = self.begins();
+        let progress = self.progress.take().unwrap_or_else(|| Progress {
+            begins,
+            ..Progress::first(&around.settings.expected, of.incarnation)
+        });
         Next::Run(Box::new(Running {
             facts: Arc::new(facts),
             of,

@@ -16,6 +16,8 @@ pub struct Found {
     pub partition: i32,
     pub low: i64,
     pub high: i64,
+    /// Where the changelog may begin, as its last progress record says.
+    pub begins: i64,
     /// The incarnation that the changelog's last progress record names; None: no progress record yet.
     pub incarnation: Option<Uuid>,
     pub marker: Option<Marker>,
@@ -37,8 +39,30 @@ pub enum Plan {
     Stop { why: String },
 }
 
+impl Found {
+    /// Compaction leaves the beginning of a log where it is: records were deleted, and some may have been the last of their key.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.low > self.begins
+    }
+}
+
 #[must_use]
 pub fn plan(found: &Found) -> Plan {
+    match cut(found) {
+        Some(why) => Plan::Stop { why },
+        None => by_marker(found),
+    }
+}
+
+/// Why it stops, if it is for the changelog's lost beginning.
+#[must_use]
+pub fn cut(found: &Found) -> Option<String> {
+    let is_built = matches!(by_marker(found), Plan::Rebuild { .. });
+    (is_built && found.is_cut()).then(|| stops::cut(found.partition, found.low))
+}
+
+fn by_marker(found: &Found) -> Plan {
     let Some(marker) = found.marker else {
         return Plan::Rebuild {
             why: "the index holds nothing of this partition",
@@ -152,6 +176,7 @@ mod tests {
             partition: 3,
             low: 0,
             high: 100,
+            begins: 0,
             incarnation: Some(Uuid::from_u128(1)),
             marker,
             suspect: false,
@@ -176,6 +201,21 @@ mod tests {
             ..found(Some(marker(100)))
         };
         assert!(matches!(plan(&suspect), Plan::Rebuild { .. }));
+    }
+
+    #[test]
+    fn nothing_is_rebuilt_from_a_changelog_that_lost_its_beginning_until_that_is_accepted() {
+        let cut = |marker, begins| Found {
+            low: 10,
+            begins,
+            ..found(marker)
+        };
+        assert_eq!(plan(&cut(Some(marker(40)), 0)), Plan::Replay { from: 40 }, "it has all");
+        for lost in [None, Some(marker(9))] {
+            assert!(matches!(plan(&cut(lost, 0)), Plan::Stop { .. }));
+            assert!(matches!(plan(&cut(lost, 9)), Plan::Stop { .. }), "more is gone");
+            assert!(matches!(plan(&cut(lost, 10)), Plan::Rebuild { .. }));
+        }
     }
 
     #[test]
@@ -228,7 +268,16 @@ mod tests {
             Plan::Stop { why } => why,
             other => panic!("{other:?}"),
         };
+        let cut = Found { low: 10, ..found(None) };
+        let Plan::Stop { why: cut } = plan(&cut) else {
+            panic!("it is rebuilt");
+        };
         for (said, loss, command) in [
+            (
+                cut,
+                "the contacts and chatrooms whose last records stood there",
+                "positions accept log --partition 3",
+            ),
             (
                 ahead,
                 "give up what only the index holds",

@@ -14,6 +14,15 @@ pub(super) fn ahead_of_changelog(partition: i32, marker: &Marker, high: i64) -> 
     )
 }
 
+/// The changelog lost its beginning, and the index would be built from what is left.
+pub fn cut(partition: i32, low: i64) -> String {
+    format!(
+        "the changelog begins at offset {low} and the index must be built anew from it: what stood before was deleted by hand or by \
+         a retention, which compaction never does; bring the changelog back from a copy, or go on without the contacts and chatrooms \
+         whose last records stood there: `chatroom-router positions accept log --partition {partition}`"
+    )
+}
+
 /// The group's committed offset and the progress record differ.
 pub(super) fn disagree(partition: i32, input: &TopicPartition, committed: Option<i64>, progress: i64) -> String {
     let said = committed.map_or("nothing".to_owned(), |offset| offset.to_string());

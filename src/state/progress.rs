@@ -42,6 +42,8 @@ pub struct Progress {
     pub settings_next: i64,
     /// What was due by then has been fired by a sweep.
     pub swept_to: Option<Instant>,
+    /// Where the changelog may begin: somebody deleted what stood before, and somebody has accepted that. Written only then.
+    pub begins: i64,
 }
 
 /// What this process can go on from.
@@ -128,6 +130,7 @@ impl Progress {
             inputs: BTreeMap::new(),
             settings_next: 0,
             swept_to: None,
+            begins: 0,
         }
     }
 
@@ -179,6 +182,9 @@ impl Progress {
         }
         self.settings_next.put(w);
         self.swept_to.put(w);
+        if self.begins > 0 {
+            self.begins.put(w);
+        }
         writer.bytes
     }
 
@@ -196,6 +202,7 @@ impl Progress {
             inputs: take_inputs(r)?,
             settings_next: Wire::take(r)?,
             swept_to: Wire::take(r)?,
+            begins: if r.is_at_end() { 0 } else { Wire::take(r)? },
         };
         reader.end()?;
         Ok(progress)
@@ -244,6 +251,11 @@ mod tests {
         for end in 0..bytes.len() {
             assert!(Progress::decode(&bytes[..end]).is_err());
         }
+        let cut = Progress {
+            begins: 5,
+            ..progress()
+        };
+        assert_eq!(Progress::decode(&cut.encode()), Ok(cut));
     }
 
     #[test]

@@ -114,6 +114,12 @@ impl<'a> Reader<'a> {
         Ok(Self { format, rest })
     }
 
+    /// Whether nothing is left: what is written only now and then stands last.
+    #[must_use]
+    pub fn is_at_end(&self) -> bool {
+        self.rest.is_empty()
+    }
+
     /// All has to have been read.
     pub fn end(self) -> Result<(), DecodeError> {
         match self.rest.len() {

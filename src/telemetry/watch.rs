@@ -71,6 +71,9 @@ impl Watch {
                 tracing::info!(partition, cause, "recovery_begun");
             }
             Report::Rebuilding { partition, why } => tracing::warn!(partition, why, "index_rebuild_begun"),
+            Report::ChangelogCut { partition, begins } => {
+                tracing::error!(partition, begins, "changelog_beginning_deleted");
+            }
             Report::RestoreProgress {
                 partition,
                 remaining,

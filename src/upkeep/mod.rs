@@ -14,6 +14,8 @@ use crate::index::{Index, Marker};
 use crate::kafka::lookup::Lookup;
 use crate::kafka::restore::RangeReader;
 use crate::kafka::{Settings, TopicPartition};
+use crate::protocol::recovery::Found;
+use crate::protocol::stops;
 use crate::state::progress::{Expected, Progress};
 use std::future::Future;
 use std::sync::Arc;
@@ -83,6 +85,34 @@ impl State {
 }
 
 impl Stand {
+    /// As the partition's owner finds it.
+    fn found(&self, expected: &Expected) -> Found {
+        Found {
+            partition: self.partition,
+            low: self.low,
+            high: self.high,
+            begins: self.begins(),
+            incarnation: self.progress.as_ref().map(|progress| progress.incarnation),
+            marker: self.marker,
+            suspect: false,
+            formats: expected.index_formats(),
+            now: self.at,
+        }
+    }
+
+    /// Where the changelog may begin.
+    fn begins(&self) -> i64 {
+        self.progress.as_ref().map_or(self.low, |progress| progress.begins)
+    }
+
+    /// A changelog that lost its beginning says nothing of an index as a whole.
+    fn uncut(&self) -> Result<(), Failure> {
+        if self.low <= self.begins() {
+            return Ok(());
+        }
+        Err(Failure::new(Exit::BadData, stops::cut(self.partition, self.low)))
+    }
+
     #[must_use]
     pub fn state(&self) -> State {
         let incarnation = self.progress.as_ref().map(|progress| progress.incarnation);

@@ -24,7 +24,7 @@ pub enum Source {
     Changelog,
     /// The group's committed offsets: what lies between is skipped, or judged again.
     Group,
-    /// As they are, but where records are gone, the first that is still there.
+    /// As they are, but where records are gone, the first that is still there: of the changelog, too.
     Log,
 }
 
@@ -65,6 +65,9 @@ pub struct Places {
     pub places: Vec<Place>,
     pub stopped: Option<String>,
     progress: Option<Progress>,
+    /// Where the changelog begins, and whether what stood before it is missed.
+    low: i64,
+    is_cut: bool,
 }
 
 impl Upkeep {
@@ -94,19 +97,23 @@ impl Upkeep {
                 place.at
             )
         });
+        let found = stand.found(&self.expected);
         Ok(Places {
             partition,
-            stopped: stopped.or(beyond),
+            stopped: stopped.or(beyond).or(recovery::cut(&found)),
             places,
+            low: stand.low,
+            is_cut: found.is_cut(),
             progress: stand.progress,
         })
     }
 
     /// Writes the positions of that source as a progress record and as the group's offsets, in one transaction. None: the
-    /// partition does not stand still for its positions, and nothing was changed.
+    /// partition does not stand still for its positions, and nothing was changed. An index that was found to differ stops one
+    /// whose changelog lost its beginning, too, and who found that is its owner: so that beginning can be accepted at any time.
     pub fn accept(&mut self, partition: i32, source: Source) -> Result<Option<Places>, Failure> {
         let before = self.places(partition)?;
-        if before.stopped.is_none() {
+        if before.stopped.is_none() && !(before.is_cut && source == Source::Log) {
             return Ok(None);
         }
         sleep(STILL);
@@ -130,7 +137,7 @@ impl Upkeep {
             topic: changelog.topic,
             partition: Some(found.partition),
             key: Some(RecordKey::PROGRESS.as_bytes().to_vec()),
-            value: Some(self.progress(found, &positions).encode()),
+            value: Some(self.progress(found, source, &positions).encode()),
             ..NewRecord::default()
         };
         let id = format!("{}-positions-{}", self.kafka.group_id, found.partition);
@@ -142,10 +149,13 @@ impl Upkeep {
         committed(transaction.commit())
     }
 
-    fn progress(&self, found: &Places, positions: &[(TopicPartition, i64)]) -> Progress {
+    fn progress(&self, found: &Places, source: Source, positions: &[(TopicPartition, i64)]) -> Progress {
         let new = || Progress::first(&self.expected, Uuid::new_v4());
         let mut progress = found.progress.clone().unwrap_or_else(new);
         progress.sequence += 1;
+        if source == Source::Log || found.progress.is_none() {
+            progress.begins = found.low;
+        }
         for (at, next) in positions {
             let input = self.config.topics.input(at);
             let decided_to = progress.inputs.get(&input).and_then(|held| held.decided_to);

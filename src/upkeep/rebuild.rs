@@ -46,6 +46,7 @@ impl Upkeep {
         let Some(progress) = &found.progress else {
             return Ok(None);
         };
+        found.uncut()?;
         let of = Generation {
             incarnation: progress.incarnation,
             generation: Uuid::new_v4(),
@@ -54,13 +55,13 @@ impl Upkeep {
         let begin = Begin {
             expected: found.marker.map(|marker| marker.of.generation),
             of,
-            offset: found.low,
+            offset: progress.begins,
             at: found.at,
         };
         if let Begun::Other(_) = self.wait(self.index.begin(partition, &begin))? {
             return Err(meanwhile(partition));
         }
-        let (mut offset, mut records) = (found.low, 0);
+        let (mut offset, mut records) = (begin.offset, 0);
         let at = self.changelog(partition);
         while offset < found.high {
             let Piece { changes, next } = self.replay.next(&at, offset, found.high, WAIT)?;

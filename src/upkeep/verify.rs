@@ -131,6 +131,7 @@ impl Upkeep {
             (State::Empty, None) => return Ok(Verified::default()),
             (state, _) => return Err(Failure::new(Exit::BadData, unfit(found.partition, state))),
         };
+        found.uncut()?;
         let mut fold = Fold::default();
         self.replayed(found.partition, (found.low, marker.offset), &mut |changes, next| {
             fold.take(changes);

@@ -26,6 +26,8 @@ struct Hand {
     now_ms: u64,
     progress: Option<Progress>,
     marker: Option<Marker>,
+    /// Where the changelog begins.
+    low: i64,
 }
 
 impl Hand {
@@ -48,6 +50,7 @@ impl Hand {
             now_ms: 0,
             progress: None,
             marker: None,
+            low: 0,
         };
         hand.tell(hand.counts(1));
         hand
@@ -91,8 +94,8 @@ impl Hand {
         match question {
             RecoveryQuestion::Committed(inputs) => RecoveryAnswer::Committed(vec![None; inputs.len()]),
             RecoveryQuestion::Watermarks { inputs, .. } => RecoveryAnswer::Watermarks {
-                low: 0,
-                high: 0,
+                low: self.low,
+                high: self.low,
                 input_lows: vec![0; inputs.len()],
             },
             RecoveryQuestion::LastProgress { .. } => RecoveryAnswer::LastProgress(self.progress.clone()),
@@ -225,6 +228,26 @@ fn an_input_that_has_fewer_partitions_than_before_stops_all_until_it_has_them_ag
     let again = hand.after(1);
     hand.recover(again);
     assert!(hand.is_running());
+}
+
+#[test]
+fn a_changelog_that_lost_its_beginning_stops_where_the_index_is_lost_too_until_that_is_accepted() {
+    let mut hand = Hand::new();
+    let first = Progress::first(&hand.shared.expected, Uuid::from_u128(7));
+    (hand.low, hand.progress) = (9, Some(first.clone()));
+    let commands = hand.at(TopicKind::RouterCommands);
+    let actions = hand.tell(Event::Rebalance(Rebalance::Assigned(vec![commands])));
+    let once = hand.recover(actions);
+    assert!(stop_of(&once).is_none());
+    let again = hand.after(60_000);
+    let stopped = hand.recover(again);
+    assert!(stop_of(&stopped).is_some_and(|why| why.contains("positions accept log")));
+    assert!(hand.marker.is_none() && !hand.is_running());
+
+    hand.progress = Some(Progress { begins: 9, ..first });
+    let again = hand.after(60_000);
+    hand.recover(again);
+    assert!(hand.is_running() && hand.marker.is_some_and(|marker| marker.offset == 9));
 }
 
 #[test]

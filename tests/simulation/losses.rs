@@ -19,7 +19,8 @@ impl World {
         model.progress.next_of(&self.oracle.input(at))
     }
 
-    /// Logs begin later: inputs no further than they were judged, the others where compaction has left something.
+    /// Logs begin later: inputs no further than they were judged, the others where compaction has left something. Of a changelog
+    /// nobody can tell that no more is gone: it stops where its index must be built anew.
     pub fn retain(&mut self) {
         for partition in 0..self.setup.partitions {
             for at in self.inputs_of(partition) {
@@ -32,6 +33,9 @@ impl World {
         let settings = self.settings_log();
         self.kafka.log_mut(&settings).compact(3, i64::MIN);
         let changelogs = self.kafka.partitions_of(self.shared.topic(TopicKind::RouterChangelog));
+        for at in &changelogs {
+            self.torn.entry(at.partition).or_default();
+        }
         for at in changelogs.into_iter().chain([settings]) {
             let log = self.kafka.log_mut(&at);
             log.delete_before(log.first_alive());
@@ -83,24 +87,26 @@ impl World {
         (!self.healed && *until > self.now).then_some(*end)
     }
 
-    /// `positions accept log`: where the next record is gone, the first that is there. False: the partition moves yet.
+    /// `positions accept log`: where the next record is gone, the first that is there, and so where the changelog was cut. False:
+    /// the partition moves yet.
     pub fn accept_log(&mut self, partition: Partition) -> bool {
         let inputs = self.inputs_of(partition);
         let Some(before) = self.oracle.tasks.get(&partition).map(|model| model.progress.clone()) else {
             return true;
         };
         let low = |at: &TopicPartition| self.kafka.log(at).low();
-        if !inputs
-            .iter()
-            .any(|at| self.judged_to(at).is_some_and(|next| next < low(at)))
-        {
+        let is_gone = |at: &TopicPartition| self.judged_to(at).is_some_and(|next| next < low(at));
+        let is_cut = self.torn.get(&partition).is_some_and(|tear| tear.cut);
+        if !is_cut && !inputs.iter().any(is_gone) {
             return true;
         }
         if !self.stands_still(partition, &inputs) {
             return false;
         }
+        let changelog = TopicPartition::new(self.shared.topic(TopicKind::RouterChangelog).clone(), partition);
         let mut progress = Progress {
             sequence: before.sequence + 1,
+            begins: low(&changelog),
             ..before
         };
         for at in &inputs {
@@ -116,7 +122,6 @@ impl World {
             headers: Vec::new(),
             timestamp: self.wall().0,
         };
-        let changelog = TopicPartition::new(self.shared.topic(TopicKind::RouterChangelog).clone(), partition);
         let offset = self.kafka.log_mut(&changelog).append(Rc::new(data), None);
         self.say(|| format!("partition {partition} goes on where its inputs begin"));
         self.oracle.accepted(&self.kafka, partition, progress, offset);

@@ -15,6 +15,8 @@ pub struct Tear {
     offsets: bool,
     /// The index has seen more of the changelog than there is.
     ahead: bool,
+    /// The changelog lost its beginning, and the index would be built from the rest.
+    pub cut: bool,
 }
 
 impl World {
@@ -30,6 +32,10 @@ impl World {
             "[{pid}] stopped partition {partition}, and nothing called for it: {why}"
         );
         self.oracle.count("stopped");
+        if why.contains("the changelog begins at") {
+            self.oracle.count("changelog cut");
+            self.torn.entry(partition).or_default().cut = true;
+        }
         let ms = self.rng.between(200, 3_000);
         self.after(ms, Happening::Mend(Some(pid), partition));
     }

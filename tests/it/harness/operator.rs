@@ -2,7 +2,7 @@
 
 use super::topics::client_config;
 use crate::wait::PATIENCE;
-use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ConfigSource, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -35,16 +35,46 @@ pub fn committed(group: &str, topic: &str, partition: i32) -> i64 {
     offset.to_raw().expect("a number")
 }
 
-/// Deletes all records below the offset.
-pub fn delete_records(topic: &str, partition: i32, before: i64) {
-    let client: AdminClient<DefaultClientContext> = client_config().create().expect("an admin client");
+fn admin() -> (AdminClient<DefaultClientContext>, AdminOptions, tokio::runtime::Runtime) {
+    let client = client_config().create().expect("an admin client");
     let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    (client, options, runtime.expect("a runtime"))
+}
+
+/// Deletes all records below the offset.
+pub fn delete_records(topic: &str, partition: i32, before: i64) {
+    let (client, options, runtime) = admin();
     let list = place(topic, partition, before);
-    let deleted = runtime
-        .expect("a runtime")
-        .block_on(client.delete_records(&list, &options));
+    let deleted = runtime.block_on(client.delete_records(&list, &options));
     deleted.expect("records are deleted");
+}
+
+/// The same of a compacted topic, of which Kafka takes it only while that is one from which records may be deleted.
+pub fn delete_compacted_records(topic: &str, partition: i32, before: i64) {
+    set_cleanup_policy(topic, "compact,delete");
+    delete_records(topic, partition, before);
+    set_cleanup_policy(topic, "compact");
+}
+
+/// All else that was set of the topic stays as it is.
+fn set_cleanup_policy(topic: &str, policy: &str) {
+    let (client, options, runtime) = admin();
+    let named = [ResourceSpecifier::Topic(topic)];
+    let described = runtime.block_on(client.describe_configs(&named, &options));
+    let described = described.expect("Kafka answers").remove(0);
+    let entries = described.expect("the topic is described").entries;
+    let own = entries
+        .iter()
+        .filter(|entry| entry.source == ConfigSource::DynamicTopic);
+    let own = own.filter(|entry| entry.name != "cleanup.policy");
+    let mut wanted = AlterConfig::new(ResourceSpecifier::Topic(topic)).set("cleanup.policy", policy);
+    for entry in own {
+        wanted = wanted.set(&entry.name, entry.value.as_deref().unwrap_or_default());
+    }
+    let altered = runtime.block_on(client.alter_configs(&[wanted], &options));
+    let altered = altered.expect("Kafka answers").remove(0);
+    altered.expect("the policy is set");
 }
 
 /// Writes a record as it is.

@@ -5,6 +5,7 @@ use super::{ask, await_stop, done};
 use crate::harness::operator;
 use crate::harness::topics::{INBOUND, UNROUTED};
 use crate::harness::world::{Plan, World};
+use serde_json::Value;
 
 /// A world with some leads, and of these one whose partition is to be hurt, and one of another partition.
 fn hurt(name: &'static str) -> (World, Desk, Lead, Lead) {
@@ -57,11 +58,7 @@ fn reset(name: &'static str) -> (World, Desk, Lead, [String; 2]) {
 fn offsets_that_were_reset_by_hand_are_undone_by_the_changelogs() {
     let (mut world, desk, lead, ids) = reset("undone");
     let accepted = done(&world, &["positions", "accept", "changelog"], lead.partition);
-    assert_eq!(
-        accepted["accepted"][0]["stopped"],
-        serde_json::Value::Null,
-        "{accepted}"
-    );
+    assert_eq!(accepted["accepted"][0]["stopped"], Value::Null, "{accepted}");
     desk.routes(&world, &lead);
     world.await_ready();
     world.tail.settle();
@@ -120,6 +117,42 @@ fn a_changelog_that_was_created_anew_stops_all_until_what_it_held_is_given_up() 
     let (id, ..) = desk.send(&world, &lead.phone);
     assert_eq!(desk.outcome(&world, &id).topic, UNROUTED, "its contact was lost");
     desk.lead(&world, 0);
+}
+
+#[test]
+fn a_changelog_whose_beginning_was_deleted_stops_its_partition_once_the_index_is_lost_too() {
+    let (mut world, desk, lead, other) = hurt("cut");
+    assert_eq!(world.terminate(0), Some(0));
+    let changelog = world.topic("router-changelog");
+    let stand = done(&world, &["index", "status"], lead.partition)["partitions"][0].clone();
+    // The last two are a progress record, and the end of its transaction.
+    let last = stand["changelog_ends"].as_i64().expect("a number") - 2;
+    operator::delete_compacted_records(&changelog, lead.partition, last);
+    world.launch(0);
+    world.await_ready();
+    assert!(world.last_words().contains("changelog_beginning_deleted"));
+    let stand = done(&world, &["positions", "show"], lead.partition)["partitions"][0].clone();
+    assert_eq!(stand["stopped"], Value::Null, "the index has all: {stand}");
+
+    world.redis.as_ref().expect("a Redis of its own").flush_all();
+    await_stop(&world, lead.partition, "positions accept log --partition");
+    desk.routes(&world, &other);
+    let number = lead.partition.to_string();
+    for command in ["rebuild", "verify"] {
+        let (code, answer, said) = ask(&world, &["index", command, "--partition", &number]);
+        assert_eq!(code, Some(65), "{command}: {said}{answer}");
+    }
+    let (waiting, ..) = desk.send(&world, &lead.phone);
+    done(&world, &["positions", "accept", "log"], lead.partition);
+    assert_eq!(desk.outcome(&world, &waiting).topic, UNROUTED, "its contact was lost");
+    world.await_ready();
+
+    // What was accepted is accepted for good.
+    world.redis.as_ref().expect("a Redis of its own").flush_all();
+    desk.routes(&world, &other);
+    let (next, ..) = desk.send(&world, &lead.phone);
+    assert_eq!(desk.outcome(&world, &next).topic, UNROUTED);
+    done(&world, &["index", "verify"], lead.partition);
 }
 
 #[test]
