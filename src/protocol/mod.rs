@@ -178,6 +178,14 @@ pub enum RecoveryQuestion {
     },
 }
 
+/// What an index says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Seen {
+    pub marker: Option<Marker>,
+    /// That of the progress record that it holds: so many transactions of the changelog were applied to it.
+    pub sequence: Option<u64>,
+}
+
 #[derive(Debug)]
 pub enum RecoveryAnswer {
     Committed(Vec<Option<i64>>),
@@ -187,7 +195,7 @@ pub enum RecoveryAnswer {
         input_lows: Vec<i64>,
     },
     LastProgress(Option<Progress>),
-    Marker(Option<Marker>),
+    Seen(Seen),
     Begun(Begun),
     /// What the records read do to the index, and the offset from which to read on.
     Replayed {

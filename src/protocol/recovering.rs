@@ -3,13 +3,13 @@
 use super::recovery::{self, Found, Plan};
 use super::retry::Retry;
 use super::task::Running;
-use super::{Action, RecoveryAnswer, RecoveryQuestion, Report};
+use super::{Action, RecoveryAnswer, RecoveryQuestion, Report, Seen};
 use crate::index::{Applied, Batch, Begin, Begun, Change, Generation, Marker};
 use crate::judging::Facts;
 use crate::kafka::TopicPartition;
 use crate::state::cache::Cache;
 use crate::state::overlay::Overlay;
-use crate::state::progress::Progress;
+use crate::state::progress::{Expected, Progress};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -22,7 +22,7 @@ pub struct Recovering {
     high: i64,
     progress: Option<Progress>,
     positions: BTreeMap<TopicPartition, i64>,
-    marker: Option<Marker>,
+    seen: Seen,
     of: Option<Generation>,
     /// Offset that the index has been brought to.
     applied_to: i64,
@@ -68,7 +68,7 @@ impl Recovering {
             high: 0,
             progress: None,
             positions: BTreeMap::new(),
-            marker: None,
+            seen: Seen::default(),
             of: None,
             applied_to: 0,
             replayed: 0,
@@ -137,8 +137,8 @@ impl Recovering {
                 self.progress = progress;
                 self.check(partition, inputs, around)
             }
-            RecoveryAnswer::Marker(marker) => {
-                self.marker = marker;
+            RecoveryAnswer::Seen(seen) => {
+                self.seen = seen;
                 self.plan(partition, changelog, around, actions)
             }
             RecoveryAnswer::Begun(Begun::Begun(marker)) => {
@@ -247,12 +247,13 @@ impl Recovering {
             high: self.high,
             begins: self.begins(),
             incarnation: self.progress.as_ref().map(|progress| progress.incarnation),
-            marker: self.marker,
+            sequence: self.progress.as_ref().map(|progress| progress.sequence),
+            seen: self.seen,
             suspect: self.suspect,
-            formats: around.settings.expected.index_formats(),
+            formats: Expected::index_formats(),
             now: around.now_ms,
         };
-        match (recovery::plan(&found), self.marker) {
+        match (recovery::plan(&found), self.seen.marker) {
             (Plan::Stop { why }, _) => Next::Stop(why),
             (Plan::Replay { from }, Some(marker)) => {
                 if found.is_cut() {

@@ -1,7 +1,6 @@
 //! What recovery concludes from what it found. Pure: each function is one paragraph of the protocol, and can be read beside it.
 
-use super::stops;
-use crate::index::Marker;
+use super::{Seen, stops};
 use crate::kafka::TopicPartition;
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -20,7 +19,9 @@ pub struct Found {
     pub begins: i64,
     /// The incarnation that the changelog's last progress record names; None: no progress record yet.
     pub incarnation: Option<Uuid>,
-    pub marker: Option<Marker>,
+    /// The sequence of that record.
+    pub sequence: Option<u64>,
+    pub seen: Seen,
     /// The index may have lost something, whatever its marker says.
     pub suspect: bool,
     /// The oldest and the newest format that we read.
@@ -45,6 +46,14 @@ impl Found {
     pub fn is_cut(&self) -> bool {
         self.low > self.begins
     }
+
+    /// The index holds more of the changelog than the changelog does. The offsets alone don't always say so: the ends of
+    /// transactions that were open may have been written up to the marker since.
+    #[must_use]
+    pub fn is_ahead(&self) -> bool {
+        let beyond = self.seen.marker.is_some_and(|marker| marker.offset > self.high);
+        beyond || self.seen.sequence > self.sequence
+    }
 }
 
 #[must_use]
@@ -63,7 +72,7 @@ pub fn cut(found: &Found) -> Option<String> {
 }
 
 fn by_marker(found: &Found) -> Plan {
-    let Some(marker) = found.marker else {
+    let Some(marker) = found.seen.marker else {
         return Plan::Rebuild {
             why: "the index holds nothing of this partition",
         };
@@ -79,9 +88,9 @@ fn by_marker(found: &Found) -> Plan {
             why: "the index is written in a format that this version doesn't read",
         };
     }
-    if marker.offset > found.high {
+    if found.is_ahead() {
         return Plan::Stop {
-            why: stops::ahead_of_changelog(found.partition, &marker, found.high),
+            why: stops::ahead_of_changelog(found),
         };
     }
     if found.suspect {
@@ -155,7 +164,7 @@ pub fn positions(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::index::Generation;
+    use crate::index::{Generation, Marker};
 
     fn marker(offset: i64) -> Marker {
         let of = Generation {
@@ -178,7 +187,11 @@ mod tests {
             high: 100,
             begins: 0,
             incarnation: Some(Uuid::from_u128(1)),
-            marker,
+            sequence: Some(20),
+            seen: Seen {
+                marker,
+                sequence: marker.map(|_| 20),
+            },
             suspect: false,
             formats: (1, 2),
             now: 1_000,
@@ -201,6 +214,19 @@ mod tests {
             ..found(Some(marker(100)))
         };
         assert!(matches!(plan(&suspect), Plan::Rebuild { .. }));
+    }
+
+    #[test]
+    fn an_index_that_has_more_transactions_than_the_changelog_stops_though_its_marker_is_reached() {
+        let holds = |sequence| {
+            let found = found(Some(marker(100)));
+            let seen = Seen { sequence, ..found.seen };
+            plan(&Found { seen, ..found })
+        };
+        assert!(matches!(holds(Some(21)), Plan::Stop { .. }));
+        for sequence in [Some(20), Some(19), None] {
+            assert_eq!(holds(sequence), Plan::Replay { from: 100 });
+        }
     }
 
     #[test]

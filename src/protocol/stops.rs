@@ -1,16 +1,28 @@
 //! Why a partition stops, in sentences: what was found, what each way out may lose, and the command that takes it. Nothing here
 //! is tried: whoever acts does so by that command, and the partition, which is looked at again, then goes on.
 
-use crate::index::Marker;
+use super::recovery::Found;
 use crate::kafka::TopicPartition;
 
 /// The index holds more of the changelog than the changelog does.
-pub(super) fn ahead_of_changelog(partition: i32, marker: &Marker, high: i64) -> String {
+pub fn ahead_of_changelog(found: &Found) -> String {
+    let Found {
+        partition,
+        high,
+        sequence,
+        seen,
+        ..
+    } = found;
+    let applied = seen.marker.map_or(0, |marker| marker.offset);
+    let what = if applied > *high {
+        format!("the index is applied up to offset {applied} of a changelog that ends at {high}")
+    } else {
+        let (held, last) = (seen.sequence.unwrap_or(0), sequence.unwrap_or(0));
+        format!("the index holds transaction {held} of a changelog whose last one is transaction {last}")
+    };
     format!(
-        "the index is applied up to offset {} of a changelog that ends at {high}: the changelog lost records, and the index may \
-         be the last to hold them; bring the changelog back from a replica or a copy, or give up what only the index holds: \
-         `chatroom-router index rebuild --partition {partition} --discard-index`",
-        marker.offset
+        "{what}: the changelog lost records, and the index may be the last to hold them; bring the changelog back from a replica or a \
+         copy, or give up what only the index holds: `chatroom-router index rebuild --partition {partition} --discard-index`"
     )
 }
 

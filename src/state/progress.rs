@@ -92,7 +92,7 @@ impl Expected {
 
     /// The formats of an index that can be gone on with: each of its values says by itself in which of them it is.
     #[must_use]
-    pub fn index_formats(&self) -> (u32, u32) {
+    pub fn index_formats() -> (u32, u32) {
         (Format::OLDEST.number().into(), Format::NEWEST.number().into())
     }
 

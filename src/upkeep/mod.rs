@@ -15,8 +15,9 @@ use crate::kafka::lookup::Lookup;
 use crate::kafka::restore::RangeReader;
 use crate::kafka::{Settings, TopicPartition};
 use crate::protocol::recovery::Found;
-use crate::protocol::stops;
+use crate::protocol::{Seen, stops};
 use crate::state::progress::{Expected, Progress};
+use crate::worker::recovery::seen;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -47,6 +48,8 @@ pub struct Stand {
     pub high: i64,
     pub progress: Option<Progress>,
     pub marker: Option<Marker>,
+    /// Of the progress record that the index holds.
+    pub sequence: Option<u64>,
     /// Records of the changelog that the index lacks; offsets, where there are many.
     pub behind: i64,
     /// Before the changelog's end was asked for: what was committed by then lies before it.
@@ -66,7 +69,7 @@ pub enum State {
     Empty,
     /// It belongs to another changelog, and will be built anew by the partition's owner.
     Another,
-    /// It is applied beyond the changelog's end.
+    /// It holds more of the changelog than the changelog does.
     Ahead,
 }
 
@@ -86,16 +89,20 @@ impl State {
 
 impl Stand {
     /// As the partition's owner finds it.
-    fn found(&self, expected: &Expected) -> Found {
+    fn found(&self) -> Found {
         Found {
             partition: self.partition,
             low: self.low,
             high: self.high,
             begins: self.begins(),
             incarnation: self.progress.as_ref().map(|progress| progress.incarnation),
-            marker: self.marker,
+            sequence: self.progress.as_ref().map(|progress| progress.sequence),
+            seen: Seen {
+                marker: self.marker,
+                sequence: self.sequence,
+            },
             suspect: false,
-            formats: expected.index_formats(),
+            formats: Expected::index_formats(),
             now: self.at,
         }
     }
@@ -113,6 +120,10 @@ impl Stand {
         Err(Failure::new(Exit::BadData, stops::cut(self.partition, self.low)))
     }
 
+    fn is_ahead(&self) -> bool {
+        self.found().is_ahead()
+    }
+
     #[must_use]
     pub fn state(&self) -> State {
         let incarnation = self.progress.as_ref().map(|progress| progress.incarnation);
@@ -122,7 +133,7 @@ impl Stand {
             // A first owner begins its index before its first record.
             Some(marker) if incarnation.is_none() && marker.offset <= self.low && self.low == self.high => State::Empty,
             Some(marker) if incarnation != Some(marker.of.incarnation) => State::Another,
-            Some(marker) if marker.offset > self.high => State::Ahead,
+            Some(_) if self.is_ahead() => State::Ahead,
             Some(marker) if marker.is_complete() => State::Complete,
             Some(_) => State::Rebuilding,
         }
@@ -183,7 +194,7 @@ impl Upkeep {
             let checked = self.expected.check(progress);
             checked.map_err(|mismatch| Failure::new(Exit::BadConfig, mismatch.to_string()))?;
         }
-        let marker = self.wait(self.index.marker(partition))?;
+        let Seen { marker, sequence } = self.wait(seen(&self.index, partition))?;
         let from = marker.map_or(low, |marker| marker.offset.max(low));
         Ok(Stand {
             partition,
@@ -191,6 +202,7 @@ impl Upkeep {
             high,
             progress,
             marker,
+            sequence,
             behind: self.behind(&at, from, high),
             at: now,
         })

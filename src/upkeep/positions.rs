@@ -97,7 +97,7 @@ impl Upkeep {
                 place.at
             )
         });
-        let found = stand.found(&self.expected);
+        let found = stand.found();
         Ok(Places {
             partition,
             stopped: stopped.or(beyond).or(recovery::cut(&found)),

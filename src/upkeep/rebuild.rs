@@ -6,6 +6,7 @@ use super::{Stand, State, Upkeep};
 use crate::changelog::Piece;
 use crate::failure::{Exit, Failure};
 use crate::index::{Applied, Batch, Begin, Begun, Generation};
+use crate::protocol::stops;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
@@ -41,7 +42,7 @@ impl Upkeep {
     ) -> Result<Option<Rebuilt>, Failure> {
         let (partition, began) = (found.partition, Instant::now());
         if found.state() == State::Ahead && !discard {
-            return Err(Failure::new(Exit::BadData, ahead(found)));
+            return Err(Failure::new(Exit::BadData, stops::ahead_of_changelog(&found.found())));
         }
         let Some(progress) = &found.progress else {
             return Ok(None);
@@ -86,16 +87,6 @@ impl Upkeep {
             offset,
         }))
     }
-}
-
-fn ahead(found: &Stand) -> String {
-    let offset = found.marker.map_or(0, |marker| marker.offset);
-    format!(
-        "the index of partition {} is applied up to offset {offset} of a changelog that ends at {}: the changelog lost records, and \
-         the index may be the last to hold them; bring the changelog back from a replica or a copy, or add --discard-index to give \
-         up what only the index holds",
-        found.partition, found.high
-    )
 }
 
 fn meanwhile(partition: i32) -> Failure {

@@ -1,11 +1,13 @@
 //! The questions of recovery, answered on a thread of their own with clients of their own, so that the worker keeps polling.
 
 use crate::changelog::{self, Piece, Replay};
-use crate::index::{Applied, Fault, Index};
+use crate::index::{Applied, Fault, Index, Read};
 use crate::kafka::lookup::Lookup;
 use crate::kafka::restore::RangeReader;
 use crate::kafka::{Consumer, Error, Kind, Settings, TopicPartition};
-use crate::protocol::{Event, Life, RecoveryAnswer, RecoveryQuestion};
+use crate::protocol::{Event, Life, RecoveryAnswer, RecoveryQuestion, Seen};
+use crate::state::keys::RecordKey;
+use crate::state::progress::Progress;
 use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
@@ -119,13 +121,13 @@ impl Answering {
             RecoveryQuestion::Marker => {
                 let checked = self.runtime.block_on(self.index.check());
                 let unfit = checked.err().filter(Fault::loses_entries);
-                let marker = self.runtime.block_on(self.index.marker(partition));
-                indexed(marker, |marker| match unfit {
+                let seen = self.runtime.block_on(seen(&self.index, partition));
+                indexed(seen, |seen| match unfit {
                     Some(fault) => RecoveryAnswer::Untrusted {
                         why: fault.to_string(),
-                        marker,
+                        marker: seen.marker,
                     },
-                    None => RecoveryAnswer::Marker(marker),
+                    None => RecoveryAnswer::Seen(seen),
                 })
             }
             RecoveryQuestion::Begin(begin) => indexed(
@@ -145,6 +147,24 @@ impl Answering {
         let input_lows = self.lookup.low_watermarks(inputs, CALL)?;
         Ok(RecoveryAnswer::Watermarks { low, high, input_lows })
     }
+}
+
+/// What the index of a partition says of itself.
+pub async fn seen(index: &Index, partition: i32) -> Result<Seen, crate::index::Error> {
+    let Some(marker) = index.marker(partition).await? else {
+        return Ok(Seen::default());
+    };
+    let of_progress = [RecordKey::PROGRESS.as_bytes()];
+    let (marker, held) = match index.read(partition, &marker.of, &of_progress).await? {
+        Read::Found { marker, value } => (Some(marker), value),
+        Read::Foreign(marker) => (marker, Vec::new()),
+    };
+    let progress = held.into_iter().flatten().next();
+    let progress = progress.and_then(|value| Progress::decode(&value).ok());
+    Ok(Seen {
+        marker,
+        sequence: progress.map(|progress| progress.sequence),
+    })
 }
 
 fn told<T>(answer: Result<T, Error>, tell: impl FnOnce(T) -> RecoveryAnswer) -> RecoveryAnswer {

@@ -11,7 +11,7 @@ use chatroom_router::judging::SettingsTable;
 use chatroom_router::kafka::{Rebalance, Record, TimestampKind, TopicPartition};
 use chatroom_router::protocol::burst::Limit;
 use chatroom_router::protocol::{
-    Action, Core, Event, Life, Now, RecoveryAnswer, RecoveryQuestion, Report, TransactionAnswer, TransactionStep,
+    Action, Core, Event, Life, Now, RecoveryAnswer, RecoveryQuestion, Report, Seen, TransactionAnswer, TransactionStep,
 };
 use chatroom_router::state::progress::Progress;
 use std::sync::Arc;
@@ -99,7 +99,10 @@ impl Hand {
                 input_lows: vec![0; inputs.len()],
             },
             RecoveryQuestion::LastProgress { .. } => RecoveryAnswer::LastProgress(self.progress.clone()),
-            RecoveryQuestion::Marker => RecoveryAnswer::Marker(self.marker),
+            RecoveryQuestion::Marker => RecoveryAnswer::Seen(Seen {
+                marker: self.marker,
+                sequence: None,
+            }),
             RecoveryQuestion::Begin(begin) => {
                 let marker = Marker {
                     of: begin.of,

@@ -3,6 +3,8 @@
 
 use chatroom_router::index::{Applied, Batch, Begin, Begun, Due, Generation, Index, Marker, Op, Read};
 use chatroom_router::protocol::{DueEntries, DueQuestion};
+use chatroom_router::state::keys::RecordKey;
+use chatroom_router::state::progress::Progress;
 use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
 use std::pin::pin;
@@ -99,6 +101,15 @@ impl Redis {
             }
         }
         read
+    }
+
+    /// Of the progress record that it holds.
+    pub fn sequence(&self, partition: i32, of: &Generation) -> Option<u64> {
+        let keys = [RecordKey::PROGRESS.as_bytes().to_vec()];
+        match self.read(partition, of, &keys) {
+            Read::Found { value, .. } => Some(Progress::decode(value[0].as_deref()?).expect("we wrote it").sequence),
+            Read::Foreign(_) => None,
+        }
     }
 
     /// What no script may do: sets the values of a stretch that the marker is beyond.

@@ -7,6 +7,8 @@ use chatroom_router::contract::TopicKind;
 use chatroom_router::index::{Batch, Begin, Change, Generation, Op};
 use chatroom_router::kafka::TopicPartition;
 use chatroom_router::protocol::{Event, Partition};
+use chatroom_router::state::keys::RecordKey;
+use chatroom_router::state::progress::Progress;
 
 /// Why a partition may stop. Neither: it is mended, and who looked before may still stop.
 #[derive(Debug, Clone, Copy, Default)]
@@ -138,7 +140,8 @@ impl World {
     pub fn ahead(&mut self) {
         let partition = self.any_partition();
         let changelog = TopicPartition::new(self.shared.topic(TopicKind::RouterChangelog).clone(), partition);
-        let Some(marker) = self.redis.marker(partition) else {
+        let model = self.oracle.tasks.get(&partition).map(|model| model.progress.clone());
+        let (Some(marker), Some(model)) = (self.redis.marker(partition), model) else {
             return;
         };
         self.outage();
@@ -146,18 +149,41 @@ impl World {
         // The markers of open transactions are yet to come: the log must not grow to where the index stands.
         let markers = log.unended() as i64;
         let keys = log.slots().filter_map(|(_, slot)| slot.data.as_ref()?.key.clone());
-        let ops = keys.map(|key| Op::Delete { key }).collect();
-        let batch = Batch {
-            from: marker.offset,
-            to: log.high().max(marker.offset) + markers + self.luck.between(1, 9) as i64,
-            changes: vec![Change {
-                offset: marker.offset,
-                ops,
-            }],
-            applied_until: Some(self.wall().0),
+        let mut ops: Vec<Op> = keys.map(|key| Op::Delete { key }).collect();
+        let progress = Progress {
+            sequence: model.sequence + self.luck.between(100, 200),
+            ..model
         };
-        self.redis.apply(partition, &marker.of, &batch);
-        self.say(|| format!("the index of partition {partition} is ahead, at {}", batch.to));
+        ops.push(Op::Put {
+            key: RecordKey::PROGRESS.as_bytes().to_vec(),
+            value: progress.encode(),
+        });
+        let changes = |offset| vec![Change { offset, ops }];
+        let applied_until = Some(self.wall().0);
+        if marker.offset > 0 && self.luck.chance(500) {
+            // The ends of transactions have brought the log to the marker again.
+            let batch = Batch {
+                from: 0,
+                to: marker.offset,
+                changes: changes(0),
+                applied_until,
+            };
+            self.redis.apply_again(partition, &marker.of, &batch);
+        } else {
+            let batch = Batch {
+                from: marker.offset,
+                to: log.high().max(marker.offset) + markers + self.luck.between(1, 9) as i64,
+                changes: changes(marker.offset),
+                applied_until,
+            };
+            self.redis.apply(partition, &marker.of, &batch);
+        }
+        self.say(|| {
+            format!(
+                "the index of partition {partition} is ahead, in transaction {}",
+                progress.sequence
+            )
+        });
         self.oracle.count("ahead");
         self.torn.entry(partition).or_default().ahead = true;
     }

@@ -6,7 +6,7 @@ use crate::sabotage::Sabotage;
 use crate::world::{Happening, World};
 use chatroom_router::index::{Batch, Begin, Begun, Marker};
 use chatroom_router::kafka::TopicPartition;
-use chatroom_router::protocol::{Event, Life, Partition, RecoveryAnswer, RecoveryQuestion};
+use chatroom_router::protocol::{Event, Life, Partition, RecoveryAnswer, RecoveryQuestion, Seen};
 use chatroom_router::state::clocks;
 use chatroom_router::state::keys::RecordKey;
 use chatroom_router::state::progress::Progress;
@@ -27,7 +27,7 @@ impl World {
             self.answer(pid, life, question)
         };
         let ms = self.latency();
-        let is_marker = matches!(answer, RecoveryAnswer::Marker(_));
+        let is_marker = matches!(answer, RecoveryAnswer::Seen(_));
         self.after(ms, Happening::Mail(pid, Event::Recovered(life, answer)));
         if is_marker {
             self.compare_soon(pid, life, ms);
@@ -61,7 +61,13 @@ impl World {
                         .iter_mut()
                         .for_each(|marker| marker.applied_until = Some(self.wall().0));
                 }
-                RecoveryAnswer::Marker(marker)
+                let sequence = marker.and_then(|marker| self.redis.sequence(life.partition, &marker.of));
+                let is_looked_at =
+                    !self.without(Sabotage::HighWatermarkIgnored) && !self.without(Sabotage::SequenceIgnored);
+                RecoveryAnswer::Seen(Seen {
+                    marker,
+                    sequence: sequence.filter(|_| is_looked_at),
+                })
             }
             RecoveryQuestion::Begin(begin) if self.redis.is_unfit && self.without(Sabotage::UnfitLeft) => {
                 RecoveryAnswer::Begun(Begun::Begun(begun(&begin)))

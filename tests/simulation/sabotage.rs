@@ -77,6 +77,7 @@ pub enum Sabotage {
     LossTakenForAbort,
     IncarnationIgnored,
     HighWatermarkIgnored,
+    SequenceIgnored,
     ProgressUnchecked,
     AppliedBeforeCommit,
     AppliedAgain,
@@ -247,6 +248,11 @@ pub const RULES: &[(Sabotage, &str, &str)] = &[
         Sabotage::HighWatermarkIgnored,
         "an index ahead of the changelog stops its partition",
         "it is gone on with",
+    ),
+    (
+        Sabotage::SequenceIgnored,
+        "so does one that holds a transaction which the changelog has not",
+        "only how far it was applied is looked at",
     ),
     (
         Sabotage::ProgressUnchecked,

@@ -100,6 +100,33 @@ impl Redis {
         panic!("the index of partition {partition} holds no phone");
     }
 
+    /// Makes the index hold a later transaction than was ever committed: the changelog lost some.
+    pub fn raise_sequence(&self, prefix: &str, partition: i32, generation: &str) {
+        let mut connection = self.connect();
+        let generation = generation.replace('-', "");
+        for bucket in 0..256 {
+            let key = format!("{{{prefix}:{partition}}}:{generation}:v:{bucket:02x}");
+            let held: Option<Vec<u8>> = redis::cmd("HGET")
+                .arg(&key)
+                .arg("!")
+                .query(&mut connection)
+                .expect("Redis answers");
+            let Some(mut progress) = held else { continue };
+            // Format and incarnation; then three numbers of one or more bytes, the sequence, and more.
+            let ends = progress.iter().enumerate().skip(17).filter(|(_, byte)| **byte < 0x80);
+            let (third, _) = ends.take(3).last().expect("three numbers");
+            assert!(progress[third + 1] < 0x7f, "a young partition");
+            progress[third + 1] = 0x7f;
+            let done = redis::cmd("HSET")
+                .arg(&key)
+                .arg("!")
+                .arg(progress)
+                .exec(&mut connection);
+            return done.expect("Redis takes it");
+        }
+        panic!("the index of partition {partition} holds no progress record");
+    }
+
     fn connect(&self) -> redis::Connection {
         let client = redis::Client::open(self.url()).expect("an address");
         client.get_connection().expect("Redis answers")

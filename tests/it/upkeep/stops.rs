@@ -36,6 +36,27 @@ fn a_marker_beyond_the_changelog_stops_its_partition_until_the_index_is_given_up
     desk.routes(&world, &lead);
 }
 
+#[test]
+fn an_index_that_holds_more_transactions_than_the_changelog_stops_its_partition_though_its_marker_is_reached() {
+    let (mut world, desk, lead, other) = hurt("lost");
+    assert_eq!(world.terminate(0), Some(0));
+    let stand = done(&world, &["index", "status"], lead.partition)["partitions"][0].clone();
+    let generation = stand["generation"].as_str().expect("a generation");
+    let redis = world.redis.as_ref().expect("a Redis of its own");
+    redis.raise_sequence(world.group(), lead.partition, generation);
+    let stand = done(&world, &["index", "status"], lead.partition)["partitions"][0].clone();
+    assert_eq!(stand["state"], "ahead of the changelog", "{stand}");
+    world.launch(0);
+    await_stop(&world, lead.partition, "the index holds transaction 127");
+    desk.routes(&world, &other);
+    let number = lead.partition.to_string();
+    let (code, _, said) = ask(&world, &["index", "rebuild", "--partition", &number]);
+    assert!(code == Some(65) && said.contains("--discard-index"), "{code:?} {said}");
+    done(&world, &["index", "rebuild", "--discard-index"], lead.partition);
+    desk.routes(&world, &lead);
+    world.await_ready();
+}
+
 /// With the group's offset of the hurt partition set two records back.
 fn reset(name: &'static str) -> (World, Desk, Lead, [String; 2]) {
     let (mut world, desk, lead, other) = hurt(name);
