@@ -6,7 +6,7 @@ use super::membership::is_settled;
 use super::pending::{Item, Pending};
 use super::rules::{Rule, Rules};
 use super::stops;
-use super::task::{Phase, Stopped, Task};
+use super::task::{Phase, Running, Stopped, Task};
 use super::transaction::Stage;
 use super::{Action, Event, Life, Now, Partition, Report};
 use crate::domain::time::Instant;
@@ -19,6 +19,9 @@ use uuid::Uuid;
 
 /// An idle task commits its positions again after so long.
 const KEEP_MS: u64 = 12 * 3_600 * 1_000;
+
+/// Longer than a broker answers that was cut off from those that lead.
+const SETTINGS_LAG_MS: u64 = 15_000;
 
 /// What a worker is told once.
 pub struct Config {
@@ -56,6 +59,8 @@ pub struct Core {
     /// Questions about the settings are numbered, so that an answer is known to be late.
     pub(super) settings_questions: u64,
     pub(super) settings_asked_ms: u64,
+    /// Since when nothing but tables that lag behind the progress records was heard.
+    settings_lag_since: Option<u64>,
     pub(super) clock: Option<Instant>,
     pub(super) now: Now,
     pub(super) actions: Vec<Action>,
@@ -82,6 +87,7 @@ impl Core {
             settings: None,
             settings_questions: 0,
             settings_asked_ms: 0,
+            settings_lag_since: None,
             clock: None,
             now,
             actions: Vec::new(),
@@ -271,16 +277,30 @@ impl Core {
         self.actions.push(Action::SyncSettings(self.settings_questions));
     }
 
-    /// A table below the one that a progress record names is none (K4): another process may have read on meanwhile.
+    /// A table below the one that a progress record names is none (K4): a broker that leads no more may have been asked. One
+    /// that stays so long behind may have lost records, which recovery finds out.
     fn settings_read(&mut self, question: u64, table: Option<Arc<SettingsTable>>) {
-        let running = self.tasks.values().filter_map(Task::running);
-        let named = running.map(|running| running.progress.settings_next).max().unwrap_or(0);
         let hold = self.config.rules.hold(Rule::SettingsNamed);
-        let table = table.filter(|table| table.next_offset() >= named || !hold);
+        let end = table.as_ref().map_or(i64::MAX, |table| table.next_offset());
+        let lags = |running: &Running| running.progress.settings_next > end && hold;
+        let behind = self.tasks.values().filter(|task| task.running().is_some_and(lags));
+        let behind: Vec<Partition> = behind.map(|task| task.life.partition).collect();
+        let table = table.filter(|_| behind.is_empty());
         if table.is_some() {
             self.settings.clone_from(&table);
+            self.settings_lag_since = None;
         }
         self.stage.settings_read(question, table, self.now.steady_ms);
+        if behind.is_empty() {
+            return;
+        }
+        let since = *self.settings_lag_since.get_or_insert(self.now.steady_ms);
+        if self.now.steady_ms.saturating_sub(since) >= SETTINGS_LAG_MS {
+            self.settings_lag_since = None;
+            behind
+                .into_iter()
+                .for_each(|partition| self.doubt(partition, "settings_behind"));
+        }
     }
 
     fn tick(&mut self) {

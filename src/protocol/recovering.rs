@@ -2,6 +2,7 @@
 
 use super::recovery::{self, Found, Plan};
 use super::retry::Retry;
+use super::stops;
 use super::task::Running;
 use super::{Action, RecoveryAnswer, RecoveryQuestion, Report, Seen};
 use crate::index::{Applied, Batch, Begin, Begun, Change, Generation, Marker};
@@ -18,6 +19,7 @@ use uuid::Uuid;
 pub struct Recovering {
     committed: Vec<Option<i64>>,
     input_lows: Vec<i64>,
+    settings_end: i64,
     low: i64,
     high: i64,
     progress: Option<Progress>,
@@ -64,6 +66,7 @@ impl Recovering {
         Self {
             committed: Vec::new(),
             input_lows: Vec::new(),
+            settings_end: 0,
             low: 0,
             high: 0,
             progress: None,
@@ -125,8 +128,14 @@ impl Recovering {
                     inputs: inputs.to_vec(),
                 })
             }
-            RecoveryAnswer::Watermarks { low, high, input_lows } => {
+            RecoveryAnswer::Watermarks {
+                low,
+                high,
+                input_lows,
+                settings_end,
+            } => {
                 (self.low, self.high, self.input_lows) = (low, high, input_lows);
+                self.settings_end = settings_end;
                 Next::Ask(RecoveryQuestion::LastProgress {
                     changelog: changelog.clone(),
                     low,
@@ -179,6 +188,10 @@ impl Recovering {
             None => BTreeMap::new(),
         };
         let known = |input: &TopicPartition| known.get(input).copied();
+        let named = self.progress.as_ref().map_or(0, |progress| progress.settings_next);
+        if named > self.settings_end {
+            return Next::Stop(stops::settings_lost(partition, named, self.settings_end));
+        }
         match recovery::positions(partition, inputs, &self.committed, &self.input_lows, &known) {
             Ok(positions) => self.positions = positions,
             Err(why) => return Next::Stop(why),

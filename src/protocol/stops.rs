@@ -35,6 +35,15 @@ pub fn cut(partition: i32, low: i64) -> String {
     )
 }
 
+/// Of the settings that records were judged by, some are gone.
+pub fn settings_lost(partition: i32, named: i64, end: i64) -> String {
+    format!(
+        "router-settings ends at offset {end}, but records were judged by what stood below {named}: it was created anew, or lost \
+         records; bring it back from a copy, or go on with the settings that it holds, and have each org whose settings it lacks put \
+         them again, under another request_id: `chatroom-router positions accept log --partition {partition}`"
+    )
+}
+
 /// The group's committed offset and the progress record differ.
 pub(super) fn disagree(partition: i32, input: &TopicPartition, committed: Option<i64>, progress: i64) -> String {
     let said = committed.map_or("nothing".to_owned(), |offset| offset.to_string());

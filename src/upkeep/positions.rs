@@ -6,7 +6,7 @@ use crate::contract::TopicKind;
 use crate::failure::{Exit, Failure};
 use crate::kafka::transaction::{Ending, TxnError};
 use crate::kafka::{Consumer, NewRecord, TopicPartition, Transactions};
-use crate::protocol::recovery;
+use crate::protocol::{recovery, stops};
 use crate::state::keys::RecordKey;
 use crate::state::progress::{Position, Progress};
 use std::thread::sleep;
@@ -24,7 +24,7 @@ pub enum Source {
     Changelog,
     /// The group's committed offsets: what lies between is skipped, or judged again.
     Group,
-    /// As they are, but where records are gone, the first that is still there: of the changelog, too.
+    /// As they are, but where records are gone, the first that is still there; and of the changelog and the settings what is.
     Log,
 }
 
@@ -68,6 +68,7 @@ pub struct Places {
     /// Where the changelog begins, and whether what stood before it is missed.
     low: i64,
     is_cut: bool,
+    settings_end: i64,
 }
 
 impl Upkeep {
@@ -79,6 +80,10 @@ impl Upkeep {
         let firsts = self.lookup.low_watermarks(&inputs, CALL)?;
         let ends = self.lookup.high_watermarks(&inputs, CALL)?;
         let known = |at: &TopicPartition| stand.progress.as_ref()?.next_of(&self.config.topics.input(at));
+        let table = TopicPartition::new(self.config.topics.name(TopicKind::RouterSettings).clone(), 0);
+        let settings_end = self.lookup.high_watermark(&table, CALL)?;
+        let named = stand.progress.as_ref().map_or(0, |progress| progress.settings_next);
+        let settings = (named > settings_end).then(|| stops::settings_lost(partition, named, settings_end));
         let stopped = recovery::positions(partition, &inputs, &committed, &firsts, &known).err();
         let places = inputs.iter().zip(committed).zip(firsts.iter().zip(ends));
         let places: Vec<Place> = places
@@ -100,9 +105,10 @@ impl Upkeep {
         let found = stand.found();
         Ok(Places {
             partition,
-            stopped: stopped.or(beyond).or(recovery::cut(&found)),
+            stopped: settings.or(stopped).or(beyond).or(recovery::cut(&found)),
             places,
             low: stand.low,
+            settings_end,
             is_cut: found.is_cut(),
             progress: stand.progress,
         })
@@ -155,6 +161,7 @@ impl Upkeep {
         progress.sequence += 1;
         if source == Source::Log || found.progress.is_none() {
             progress.begins = found.low;
+            progress.settings_next = progress.settings_next.min(found.settings_end);
         }
         for (at, next) in positions {
             let input = self.config.topics.input(at);

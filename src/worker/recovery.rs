@@ -23,7 +23,13 @@ pub struct Recovery {
 }
 
 impl Recovery {
-    pub fn start(settings: Settings, index: &Index, runtime: &Handle, mail: Sender<Event>) -> Result<Self, Error> {
+    pub fn start(
+        settings: Settings,
+        table: TopicPartition,
+        index: &Index,
+        runtime: &Handle,
+        mail: Sender<Event>,
+    ) -> Result<Self, Error> {
         let (questions, asked) = channel();
         let answering = Answering {
             members: Consumer::open(&settings)?,
@@ -31,6 +37,7 @@ impl Recovery {
             reader: RangeReader::open(&settings)?,
             replay: Replay::open(&settings)?,
             replaying: None,
+            table,
             index: index.handle(),
             runtime: runtime.clone(),
         };
@@ -53,6 +60,8 @@ struct Answering {
     reader: RangeReader,
     replay: Replay,
     replaying: Option<Life>,
+    /// Of the accepted settings.
+    table: TopicPartition,
     index: Index,
     runtime: Handle,
 }
@@ -145,7 +154,13 @@ impl Answering {
         let high = self.lookup.high_watermark(changelog, CALL)?;
         let low = self.lookup.low_watermark(changelog, CALL)?;
         let input_lows = self.lookup.low_watermarks(inputs, CALL)?;
-        Ok(RecoveryAnswer::Watermarks { low, high, input_lows })
+        let settings_end = self.lookup.high_watermark(&self.table, CALL)?;
+        Ok(RecoveryAnswer::Watermarks {
+            low,
+            high,
+            input_lows,
+            settings_end,
+        })
     }
 }
 

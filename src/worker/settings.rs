@@ -4,7 +4,7 @@
 use crate::contract::settings_table;
 use crate::judging::SettingsTable;
 use crate::kafka::restore::TableReader;
-use crate::kafka::{Error, Kind, Record, Settings as KafkaSettings};
+use crate::kafka::{Error, Kind, Record, Settings as KafkaSettings, TopicPartition};
 use crate::protocol::Event;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, RwLock};
@@ -25,7 +25,7 @@ pub fn read_once(kafka: &KafkaSettings, topic: &str) -> Result<SettingsTable, Er
     let mut reader = None;
     loop {
         match read(kafka, topic, &mut reader, &mut table) {
-            Ok(_) => return Ok(table),
+            Ok(()) => return Ok(table),
             Err(error) if error.kind() == Kind::Retry && started.elapsed() < DEADLINE => {
                 tracing::debug!(%error, "settings_unavailable");
                 std::thread::sleep(OPEN_AGAIN);
@@ -39,6 +39,7 @@ pub fn read_once(kafka: &KafkaSettings, topic: &str) -> Result<SettingsTable, Er
 #[derive(Clone)]
 pub struct Settings {
     questions: Sender<Question>,
+    topic: Arc<str>,
     latest: Arc<RwLock<Arc<SettingsTable>>>,
 }
 
@@ -46,11 +47,21 @@ impl Settings {
     pub fn start(kafka: KafkaSettings, topic: Arc<str>) -> Result<Self, Error> {
         let (questions, asked) = channel();
         let latest = Arc::<RwLock<Arc<SettingsTable>>>::default();
-        let table = latest.clone();
+        let (table, read) = (latest.clone(), topic.clone());
         let thread = std::thread::Builder::new().name("settings".to_owned());
-        let spawned = thread.spawn(move || serve(&kafka, &topic, &asked, &table));
+        let spawned = thread.spawn(move || serve(&kafka, &read, &asked, &table));
         spawned.map_err(|error| Error::Unfit(format!("no thread can be started: {error}")))?;
-        Ok(Self { questions, latest })
+        Ok(Self {
+            questions,
+            topic,
+            latest,
+        })
+    }
+
+    /// Where the table stands.
+    #[must_use]
+    pub fn at(&self) -> TopicPartition {
+        TopicPartition::new(self.topic.clone(), 0)
     }
 
     /// Opens the table and reads it, so that the first who asks waits for no client to find its broker.
@@ -84,7 +95,7 @@ fn serve(kafka: &KafkaSettings, topic: &str, asked: &Receiver<Question>, latest:
         let mut waiting = vec![first];
         waiting.extend(asked.try_iter());
         let answer = match read(kafka, topic, &mut reader, &mut table) {
-            Ok(changed) => Some(publish(&table, changed, latest)),
+            Ok(()) => Some(publish(&table, latest)),
             Err(error) => {
                 tracing::warn!(%error, "settings_unavailable");
                 // What was to come next is gone: the table is read anew, from where it begins by now.
@@ -103,21 +114,20 @@ fn serve(kafka: &KafkaSettings, topic: &str, asked: &Receiver<Question>, latest:
     }
 }
 
-/// Reads on to the high watermark of now. True: something changed.
+/// Reads on to the high watermark of now.
 fn read(
     kafka: &KafkaSettings,
     topic: &str,
     reader: &mut Option<TableReader>,
     table: &mut SettingsTable,
-) -> Result<bool, Error> {
+) -> Result<(), Error> {
     let reader = match reader {
         Some(reader) => reader,
         None => reader.insert(TableReader::open(kafka, topic, OPEN)?),
     };
-    let before = table.next_offset();
     reader.read_to_high_watermark(DEADLINE, &mut |record| take(&record, table))?;
     table.reach(reader.position());
-    Ok(table.next_offset() != before)
+    Ok(())
 }
 
 fn take(record: &Record, table: &mut SettingsTable) {
@@ -129,12 +139,13 @@ fn take(record: &Record, table: &mut SettingsTable) {
     }
 }
 
-fn publish(table: &SettingsTable, changed: bool, latest: &RwLock<Arc<SettingsTable>>) -> Arc<SettingsTable> {
+/// What was read last stands until another is: a table that was created anew ends before it.
+fn publish(table: &SettingsTable, latest: &RwLock<Arc<SettingsTable>>) -> Arc<SettingsTable> {
     let mut held = match latest.write() {
         Ok(held) => held,
         Err(poisoned) => poisoned.into_inner(),
     };
-    if changed {
+    if held.next_offset() != table.next_offset() {
         *held = Arc::new(table.clone());
     }
     held.clone()

@@ -28,6 +28,8 @@ struct Hand {
     marker: Option<Marker>,
     /// Where the changelog begins.
     low: i64,
+    /// Where the accepted settings end.
+    settings_end: i64,
 }
 
 impl Hand {
@@ -51,6 +53,7 @@ impl Hand {
             progress: None,
             marker: None,
             low: 0,
+            settings_end: 0,
         };
         hand.tell(hand.counts(1));
         hand
@@ -97,6 +100,7 @@ impl Hand {
                 low: self.low,
                 high: self.low,
                 input_lows: vec![0; inputs.len()],
+                settings_end: self.settings_end,
             },
             RecoveryQuestion::LastProgress { .. } => RecoveryAnswer::LastProgress(self.progress.clone()),
             RecoveryQuestion::Marker => RecoveryAnswer::Seen(Seen {
@@ -251,6 +255,38 @@ fn a_changelog_that_lost_its_beginning_stops_where_the_index_is_lost_too_until_t
     let again = hand.after(60_000);
     hand.recover(again);
     assert!(hand.is_running() && hand.marker.is_some_and(|marker| marker.offset == 9));
+}
+
+#[test]
+fn settings_that_stay_behind_what_was_judged_by_are_waited_for_and_then_stop_their_partition() {
+    let mut hand = Hand::new();
+    let first = Progress::first(&hand.shared.expected, Uuid::from_u128(7));
+    hand.progress = Some(Progress {
+        settings_next: 5,
+        ..first.clone()
+    });
+    hand.settings_end = 5;
+    hand.assigned();
+    // They were created anew.
+    hand.settings_end = 0;
+    let mut doubted = Vec::new();
+    for _ in 0..15 {
+        let asked = hand.after(1_000);
+        assert!(hand.is_running(), "a broker that leads no more may have been asked");
+        doubted = hand.settings(&asked);
+    }
+    let asked = hand.after(1_000);
+    doubted.extend(hand.settings(&asked));
+    assert!(!hand.is_running());
+    hand.recover(doubted);
+    let again = hand.after(60_000);
+    let stopped = hand.recover(again);
+    assert!(stop_of(&stopped).is_some_and(|why| why.contains("positions accept log")));
+
+    hand.progress = Some(first);
+    let again = hand.after(60_000);
+    hand.recover(again);
+    assert!(hand.is_running());
 }
 
 #[test]

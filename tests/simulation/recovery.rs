@@ -136,7 +136,13 @@ impl World {
         };
         let high = self.target(pid, life, changelog);
         self.targets.insert((pid, life), high);
-        RecoveryAnswer::Watermarks { low, high, input_lows }
+        let settings_end = self.kafka.log(&self.settings_log()).high();
+        RecoveryAnswer::Watermarks {
+            low,
+            high,
+            input_lows,
+            settings_end,
+        }
     }
 
     /// Only an index that was brought to the watermark is said to hold everything.

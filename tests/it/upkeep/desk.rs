@@ -32,9 +32,7 @@ impl Desk {
             org: format!("desk-{}", &uuid::Uuid::new_v4().simple().to_string()[..8]),
             counter: Cell::new(0),
         };
-        let settings = json!({"org_id": desk.org, "request_id": "s", "waba_phones": [{"phone": WABA, "phone_number_id": "1", "waba_id": "2"}]});
-        desk.put(world, SETTINGS, &desk.org, &settings);
-        desk.result(world, "s");
+        desk.settings(world, "s");
         let mut leads = Vec::new();
         let mut without: BTreeSet<i32> = (0..PARTITIONS as i32).collect();
         while leads.len() < 8 || !without.is_empty() {
@@ -43,6 +41,12 @@ impl Desk {
             leads.push(lead);
         }
         (desk, leads)
+    }
+
+    pub fn settings(&self, world: &World, request_id: &str) {
+        let settings = json!({"org_id": self.org, "request_id": request_id, "waba_phones": [{"phone": WABA, "phone_number_id": "1", "waba_id": "2"}]});
+        self.put(world, SETTINGS, &self.org, &settings);
+        assert_eq!(self.result(world, request_id)["status"], "APPLIED");
     }
 
     pub fn lead(&self, world: &World, number: usize) -> Lead {

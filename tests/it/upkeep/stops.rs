@@ -141,6 +141,31 @@ fn a_changelog_that_was_created_anew_stops_all_until_what_it_held_is_given_up() 
 }
 
 #[test]
+fn settings_that_were_created_anew_stop_all_until_what_they_held_is_given_up() {
+    let (mut world, desk, lead, other) = hurt("unset");
+    world.recreate("router-settings");
+    let (waiting, ..) = desk.send(&world, &lead.phone);
+    await_stop(&world, lead.partition, "positions accept log --partition");
+    assert_eq!(
+        desk.outcomes(&world, &waiting),
+        0,
+        "it is not judged by the settings of before, nor without"
+    );
+    for partition in 0..4 {
+        done(&world, &["positions", "accept", "log"], partition);
+    }
+    let outcome = desk.outcome(&world, &waiting);
+    assert_eq!(outcome.value["reason"], "UNKNOWN_ORG", "{}", outcome.value);
+    world.await_ready();
+    desk.settings(&world, "s2");
+    [lead, other].iter().for_each(|lead| desk.routes(&world, lead));
+    // And a process that never saw the table of before finds nothing amiss.
+    assert_eq!(world.terminate(0), Some(0));
+    world.launch(0);
+    world.await_ready();
+}
+
+#[test]
 fn a_changelog_whose_beginning_was_deleted_stops_its_partition_once_the_index_is_lost_too() {
     let (mut world, desk, lead, other) = hurt("cut");
     assert_eq!(world.terminate(0), Some(0));
