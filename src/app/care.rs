@@ -4,8 +4,10 @@
 use super::App;
 use crate::contract::TopicKind;
 use crate::failure::{Exit, Failure};
+use crate::index::Index;
 use crate::protocol::Event;
 use crate::scrub::{self, Scrub};
+use std::collections::BTreeSet;
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -14,16 +16,27 @@ use tokio::runtime::Handle;
 const WATCH_INDEX: Duration = Duration::from_secs(10);
 
 impl App {
-    /// Looks now and then whether Redis is still set up to keep what it is given, and tells the workers if it isn't.
+    /// Looks now and then whether Redis is still set up to keep what it is given, and has kept it, and tells the workers if not.
     pub(super) fn watch_index(&self, runtime: &Handle, mailboxes: &[Sender<Event>]) {
         let (index, mailboxes, shutdown) = (self.backend.index.handle(), mailboxes.to_vec(), self.shutdown.clone());
+        let health = self.health.clone();
         runtime.spawn(async move {
             while !shutdown.is_wished() {
                 tokio::time::sleep(WATCH_INDEX).await;
-                let Err(fault) = index.check().await else { continue };
                 // A worker that has ended needs no news.
-                let tell = |mailbox: &Sender<Event>| _ = mailbox.send(Event::IndexUnfit);
-                mailboxes.iter().filter(|_| fault.loses_entries()).for_each(tell);
+                let tell = |event: fn(i32) -> Event, partition| {
+                    mailboxes.iter().for_each(|mailbox| _ = mailbox.send(event(partition)));
+                };
+                match index.check().await {
+                    Err(fault) if fault.loses_entries() => tell(|_| Event::IndexUnfit, 0),
+                    Err(_) => {}
+                    Ok(()) => {
+                        for partition in evicted(&index, health.running()).await {
+                            tracing::error!(partition, "index_evicted");
+                            tell(Event::IndexDiffers, partition);
+                        }
+                    }
+                }
             }
         });
     }
@@ -50,4 +63,16 @@ impl App {
         spawned.map_err(|error| Failure::new(Exit::Internal, format!("no thread can be started: {error}")))?;
         Ok(())
     }
+}
+
+/// Those whose entries were thrown away since their index was begun, though nothing is by now.
+async fn evicted(index: &Index, running: BTreeSet<i32>) -> Vec<i32> {
+    let mut found = Vec::new();
+    for partition in running {
+        // Whatever keeps this from being answered keeps others from it too, and they say so.
+        if index.has_evicted(partition).await.unwrap_or(false) {
+            found.push(partition);
+        }
+    }
+    found
 }

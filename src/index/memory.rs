@@ -210,6 +210,10 @@ impl Memory {
         })
     }
 
+    pub(super) async fn has_evicted(&self, _: i32) -> Result<bool, Error> {
+        Ok(false)
+    }
+
     pub(super) async fn check(&self) -> Result<(), Fault> {
         Ok(())
     }

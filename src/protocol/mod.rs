@@ -184,6 +184,8 @@ pub struct Seen {
     pub marker: Option<Marker>,
     /// That of the progress record that it holds: so many transactions of the changelog were applied to it.
     pub sequence: Option<u64>,
+    /// Redis has thrown entries away since it was begun.
+    pub evicted: bool,
 }
 
 #[derive(Debug)]

@@ -254,6 +254,7 @@ impl Recovering {
         around: &mut Around<'_>,
         actions: &mut Vec<Action>,
     ) -> Next {
+        self.suspect |= self.seen.evicted;
         let found = Found {
             partition,
             low: self.low,

@@ -191,6 +191,7 @@ mod tests {
             seen: Seen {
                 marker,
                 sequence: marker.map(|_| 20),
+                evicted: false,
             },
             suspect: false,
             formats: (1, 2),

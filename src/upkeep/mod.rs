@@ -100,6 +100,7 @@ impl Stand {
             seen: Seen {
                 marker: self.marker,
                 sequence: self.sequence,
+                evicted: false,
             },
             suspect: false,
             formats: Expected::index_formats(),
@@ -194,7 +195,7 @@ impl Upkeep {
             let checked = self.expected.check(progress);
             checked.map_err(|mismatch| Failure::new(Exit::BadConfig, mismatch.to_string()))?;
         }
-        let Seen { marker, sequence } = self.wait(seen(&self.index, partition))?;
+        let Seen { marker, sequence, .. } = self.wait(seen(&self.index, partition))?;
         let from = marker.map_or(low, |marker| marker.offset.max(low));
         Ok(Stand {
             partition,

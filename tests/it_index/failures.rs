@@ -155,6 +155,39 @@ async fn the_sweep_looks_at_the_marker_itself() {
 }
 
 #[tokio::test]
+async fn what_was_evicted_while_nobody_looked_is_told_until_the_index_is_begun_anew() {
+    let server = Server::start(&[]).await;
+    let index = index(&server.url());
+    let of = begin(&index).await;
+    assert!(!index.has_evicted(0).await.unwrap());
+    for words in [
+        &["SET", "another", "value", "PX", "1000000"][..],
+        &["CONFIG", "SET", "maxmemory-policy", "volatile-ttl"],
+        &["CONFIG", "SET", "maxmemory", "1"],
+    ] {
+        server.ask::<()>(words).await;
+    }
+    assert_eq!(
+        apply(&index, &of, 0, b"1").await,
+        Err(ErrorKind::Full),
+        "and so it throws away"
+    );
+    for words in [["maxmemory", "0"], ["maxmemory-policy", "noeviction"]] {
+        server.ask::<()>(&["CONFIG", "SET", words[0], words[1]]).await;
+    }
+    index.check().await.unwrap();
+    assert!(index.has_evicted(0).await.unwrap());
+    let again = Begin {
+        expected: Some(of.generation),
+        of: generation(),
+        offset: 0,
+        at: 0,
+    };
+    index.begin(0, &again).await.unwrap();
+    assert!(!index.has_evicted(0).await.unwrap());
+}
+
+#[tokio::test]
 async fn a_server_that_evicts_is_a_fault_that_says_what_to_change() {
     let server = Server::start(&["--maxmemory-policy", "allkeys-lru"]).await;
     let fault = index(&server.url()).check().await.unwrap_err();

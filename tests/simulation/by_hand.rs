@@ -30,6 +30,8 @@ struct Hand {
     low: i64,
     /// Where the accepted settings end.
     settings_end: i64,
+    /// Redis threw something away while nobody looked.
+    evicted: bool,
 }
 
 impl Hand {
@@ -54,6 +56,7 @@ impl Hand {
             marker: None,
             low: 0,
             settings_end: 0,
+            evicted: false,
         };
         hand.tell(hand.counts(1));
         hand
@@ -106,6 +109,7 @@ impl Hand {
             RecoveryQuestion::Marker => RecoveryAnswer::Seen(Seen {
                 marker: self.marker,
                 sequence: None,
+                evicted: std::mem::take(&mut self.evicted),
             }),
             RecoveryQuestion::Begin(begin) => {
                 let marker = Marker {
@@ -317,6 +321,26 @@ fn a_state_that_is_not_for_this_program_ends_it_before_the_index_is_looked_at() 
     let fails = |action: &Action| matches!(action, Action::Fail(why) if why.contains("topics.partitions"));
     assert!(actions.iter().any(fails), "{actions:?}");
     assert!(hand.marker.is_none());
+}
+
+#[test]
+fn an_index_of_which_something_was_evicted_while_nobody_looked_is_built_anew() {
+    let mut hand = Hand::new();
+    let of = Generation {
+        incarnation: Uuid::from_u128(7),
+        generation: Uuid::from_u128(8),
+        format: 1,
+    };
+    hand.progress = Some(Progress::first(&hand.shared.expected, of.incarnation));
+    hand.marker = Some(Marker {
+        of,
+        offset: 0,
+        begun_at: 0,
+        applied_until: Some(BEGINNING_MS),
+    });
+    hand.evicted = true;
+    hand.assigned();
+    assert_ne!(hand.marker.expect("a build").of, of);
 }
 
 #[test]

@@ -67,6 +67,7 @@ impl World {
                 RecoveryAnswer::Seen(Seen {
                     marker,
                     sequence: sequence.filter(|_| is_looked_at),
+                    evicted: false,
                 })
             }
             RecoveryQuestion::Begin(begin) if self.redis.is_unfit && self.without(Sabotage::UnfitLeft) => {

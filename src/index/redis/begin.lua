@@ -1,7 +1,7 @@
 #!lua
 -- Starts a build over, if the marker still names the generation that the caller saw.
 -- KEYS: the marker, the set of generations ever begun. ARGV: the generation seen or nothing; then the new build's
--- incarnation, generation, format, offset and instant.
+-- incarnation, generation, format, offset and instant, and what the servers have thrown away by now.
 -- Answers {BEGUN, marker} or {OTHER, marker}.
 local function marker()
   return redis.call('HMGET', KEYS[1], 'incarnation', 'generation', 'format', 'offset', 'begun_at', 'applied_until')
@@ -15,6 +15,6 @@ if (stands[2] or '') ~= ARGV[1] then
 end
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'incarnation', ARGV[2], 'generation', ARGV[3], 'format', ARGV[4], 'offset', ARGV[5],
-  'begun_at', ARGV[6])
+  'begun_at', ARGV[6], 'evicted', ARGV[7])
 redis.call('SADD', KEYS[2], ARGV[3])
 return { 'BEGUN', marker() }

@@ -72,12 +72,15 @@ fn said_by_script(error: &RedisError, code: &str) -> bool {
     error.detail().is_some_and(|detail| detail.contains(code))
 }
 
+/// What INFO says under that name.
+pub fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    let mut lines = info.lines().filter_map(|line| line.split_once(':'));
+    lines.find(|(key, _)| *key == name).map(|(_, value)| value.trim())
+}
+
 /// Looks at what a server says of itself, under the name that it is known by.
 pub fn judge(node: &str, info: &str) -> Result<(), Fault> {
-    let field = |name: &str| {
-        let mut lines = info.lines().filter_map(|line| line.split_once(':'));
-        lines.find(|(key, _)| *key == name).map(|(_, value)| value.trim())
-    };
+    let field = |name| field(info, name);
     let node = node.to_owned();
     if field("role").is_some_and(|role| role != "master") {
         return Err(Fault::Replica { node });

@@ -4,6 +4,7 @@
 //! SMEMBERS, SRANDMEMBER, ZADD, ZREM, ZRANGEBYSCORE, HSCAN and ZSCAN on keys that begin with `{<prefix>:`; one that only looks needs the same
 //! first two, for a read is a script that only a master runs.
 
+mod evicted;
 mod faults;
 mod keys;
 mod link;
@@ -22,6 +23,7 @@ use uuid::Uuid;
 
 use super::batch::Chunk;
 use super::{Applied, Batch, Begin, Begun, Due, Error, ErrorKind, Fault, Generation, Marker, Member, Read, Swept};
+use evicted::Evicted;
 use keys::{BUCKETS, Keys};
 use link::{Link, Patience};
 use script::{APPLY, ASK, BEGIN, Code, SWEEP, Step};
@@ -131,6 +133,7 @@ impl Redis {
             format,
             begin.offset.to_string(),
             begin.at.to_string(),
+            self.evicted().await?.text(),
         ];
         let call = script::call(&BEGIN, &[keys.marker(), keys.generations()], &args);
         let (word, marker) = outcome(self.run_one(&BEGIN, call).await?)?;
@@ -272,6 +275,19 @@ impl Redis {
     pub(super) async fn check(&self) -> Result<(), Fault> {
         let info = self.link.send(&redis::cmd("INFO")).await?;
         faults::judge_all(&self.target.to_string(), info)
+    }
+
+    /// Whether a server has thrown something away since the partition's build was begun.
+    pub(super) async fn has_evicted(&self, partition: i32) -> Result<bool, Error> {
+        let mut kept = redis::cmd("HGET");
+        kept.arg(self.keys(partition).marker()).arg("evicted");
+        let kept = reply::bytes(self.link.send(&kept).await?)?.unwrap_or_default();
+        let then = Evicted::kept(&String::from_utf8_lossy(&kept));
+        Ok(self.evicted().await?.is_more_than(&then))
+    }
+
+    async fn evicted(&self) -> Result<Evicted, Error> {
+        Ok(Evicted::told(&self.link.send(&redis::cmd("INFO")).await?))
     }
 
     async fn members(&self, cmd: &Cmd) -> Result<Vec<Vec<u8>>, Error> {

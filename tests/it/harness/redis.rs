@@ -67,10 +67,7 @@ impl Redis {
     }
 
     pub fn set_policy(&self, policy: &str) {
-        let done = redis::cmd("CONFIG")
-            .arg(&["SET", "maxmemory-policy", policy])
-            .exec(&mut self.connect());
-        done.expect("Redis takes it");
+        self.configure("maxmemory-policy", policy);
     }
 
     /// Changes what the index says of itself.
@@ -98,6 +95,41 @@ impl Redis {
             }
         }
         panic!("the index of partition {partition} holds no phone");
+    }
+
+    /// Throws away one part of a partition's values, and is then set up as before.
+    pub fn evict(&self, prefix: &str, partition: i32, generation: &str) {
+        let mut connection = self.connect();
+        let generation = generation.replace('-', "");
+        let key = |bucket: i32| format!("{{{prefix}:{partition}}}:{generation}:v:{bucket:02x}");
+        let mut keys = (0..256).map(key);
+        let marked = keys.find(|key| {
+            let marked = redis::cmd("PEXPIRE").arg(key).arg(1_000_000).query(&mut connection);
+            marked.expect("Redis answers")
+        });
+        let key = marked.expect("the partition holds something");
+        for (name, value) in [("maxmemory-policy", "volatile-ttl"), ("maxmemory", "1")] {
+            self.configure(name, value);
+        }
+        wait::until("Redis to throw it away", wait::PATIENCE, || {
+            // Refused for want of memory, it looks for some.
+            _ = redis::cmd("SET").arg(&["another", "value"]).exec(&mut connection);
+            let is_there: bool = redis::cmd("EXISTS")
+                .arg(&key)
+                .query(&mut connection)
+                .expect("Redis answers");
+            (!is_there).then_some(())
+        });
+        for (name, value) in [("maxmemory", "0"), ("maxmemory-policy", "noeviction")] {
+            self.configure(name, value);
+        }
+    }
+
+    fn configure(&self, name: &str, value: &str) {
+        let done = redis::cmd("CONFIG")
+            .arg(&["SET", name, value])
+            .exec(&mut self.connect());
+        done.expect("Redis takes it");
     }
 
     /// Makes the index hold a later transaction than was ever committed: the changelog lost some.

@@ -155,7 +155,7 @@ fn settings_that_were_created_anew_stop_all_until_what_they_held_is_given_up() {
         done(&world, &["positions", "accept", "log"], partition);
     }
     let outcome = desk.outcome(&world, &waiting);
-    assert_eq!(outcome.value["reason"], "UNKNOWN_ORG", "{}", outcome.value);
+    assert_eq!(outcome.value["unrouted"]["reason"], "UNKNOWN_ORG", "{}", outcome.value);
     world.await_ready();
     desk.settings(&world, "s2");
     [lead, other].iter().for_each(|lead| desk.routes(&world, lead));
@@ -248,4 +248,19 @@ fn a_redis_that_may_throw_entries_away_stops_all_and_is_built_anew() {
     let now = done(&world, &["index", "status"], lead.partition)["partitions"][0]["generation"].clone();
     assert_ne!(before, now, "what may have been thrown away is there again");
     world.await_ready();
+}
+
+#[test]
+fn what_redis_threw_away_while_no_router_ran_is_built_anew() {
+    let (mut world, desk, lead, other) = hurt("evicted");
+    assert_eq!(world.terminate(0), Some(0));
+    let stand = done(&world, &["index", "status"], lead.partition)["partitions"][0].clone();
+    let generation = stand["generation"].as_str().expect("a generation");
+    let redis = world.redis.as_ref().expect("a Redis of its own");
+    redis.evict(world.group(), lead.partition, generation);
+    world.launch(0);
+    world.await_ready();
+    let now = done(&world, &["index", "status"], lead.partition)["partitions"][0].clone();
+    assert_ne!(now["generation"], stand["generation"]);
+    [lead, other].iter().for_each(|lead| desk.routes(&world, lead));
 }
