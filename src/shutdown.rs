@@ -11,18 +11,20 @@ use tokio::sync::watch;
 /// Whoever holds it learns of the wish. Cloning is cheap.
 #[derive(Debug, Clone)]
 pub struct Shutdown {
-    wished: watch::Receiver<bool>,
+    /// Since when; None: not yet.
+    wished: watch::Receiver<Option<Instant>>,
     /// Keeps the channel open where the trigger is gone.
     trigger: Trigger,
 }
 
 /// Whoever holds it may utter the wish.
 #[derive(Debug, Clone)]
-pub struct Trigger(Arc<watch::Sender<bool>>);
+pub struct Trigger(Arc<watch::Sender<Option<Instant>>>);
 
 impl Trigger {
     pub fn fire(&self) {
-        self.0.send_replace(true);
+        self.0
+            .send_if_modified(|since| since.replace(since.unwrap_or_else(Instant::now)).is_none());
     }
 }
 
@@ -36,7 +38,7 @@ impl Shutdown {
     /// One that only its own trigger fires.
     #[must_use]
     pub fn new() -> Self {
-        let (sender, wished) = watch::channel(false);
+        let (sender, wished) = watch::channel(None);
         let trigger = Trigger(Arc::new(sender));
         Self { wished, trigger }
     }
@@ -83,7 +85,14 @@ impl Shutdown {
     /// For loops that look now and then.
     #[must_use]
     pub fn is_wished(&self) -> bool {
-        *self.wished.borrow()
+        self.wished.borrow().is_some()
+    }
+
+    /// Until when what drains may take, if it has that long from the wish on; None: there is no wish yet. Whoever was busy when
+    /// it was uttered has so much less.
+    #[must_use]
+    pub fn deadline(&self, patience: Duration) -> Option<Deadline> {
+        self.wished.borrow().map(|since| Deadline(since + patience))
     }
 
     /// Ready when the wish is uttered, or was before.
@@ -91,7 +100,7 @@ impl Shutdown {
         let Self { mut wished, trigger } = self.clone();
         async move {
             // The channel can't close: this future holds a sender.
-            let _ = wished.wait_for(|wished| *wished).await;
+            let _ = wished.wait_for(Option::is_some).await;
             drop(trigger);
         }
     }
@@ -143,6 +152,18 @@ mod tests {
         shutdown.at_last(Duration::from_millis(1), end).unwrap();
         shutdown.trigger().fire();
         assert_eq!(heard.recv_timeout(Duration::from_secs(60)), Ok(true));
+    }
+
+    #[test]
+    fn a_drain_has_its_time_from_the_first_wish_on_whoever_was_busy_then() {
+        let shutdown = Shutdown::new();
+        let patience = Duration::from_secs(20);
+        assert_eq!(shutdown.deadline(patience), None);
+        shutdown.trigger().fire();
+        let busy = shutdown.deadline(patience);
+        assert!(busy.is_some_and(|deadline| deadline.left() <= patience));
+        shutdown.trigger().fire();
+        assert_eq!(shutdown.deadline(patience), busy);
     }
 
     #[test]

@@ -16,9 +16,9 @@ Examples:
 
 Start as many as you like: they share the partitions. The topics must be there: see `chatroom-router topics plan`.";
 
-/// For what is left after the drain: clients that let go of their connections. A client may wait for a broker longer than it was
-/// told to, and a supervisor waits 30 s before it kills (`terminationGracePeriodSeconds`).
-const GRACE: Duration = Duration::from_secs(5);
+/// For what is left after the drain: the last call of a broker, 5 s, and clients that let go of their connections. A client may
+/// wait for a broker longer than it was told to, and a supervisor waits 30 s before it kills (`terminationGracePeriodSeconds`).
+const GRACE: Duration = Duration::from_secs(8);
 
 pub fn run(config: Config) -> Result<(), Failure> {
     let internal = |error: &dyn std::fmt::Display| Failure::new(Exit::Internal, error.to_string());

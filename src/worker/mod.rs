@@ -109,9 +109,9 @@ impl Worker {
     fn turn(&mut self) -> Deadline {
         let mut draining: Option<Deadline> = None;
         while self.failed.is_none() {
-            if self.parts.shutdown.is_wished() && draining.is_none() {
-                draining = Some(Deadline::after(self.parts.drain));
-                self.handle(Event::Drain);
+            if draining.is_none() {
+                draining = self.parts.shutdown.deadline(self.parts.drain);
+                draining.iter().for_each(|_| self.handle(Event::Drain));
             }
             if let Some(deadline) = draining.filter(|deadline| self.core.is_drained() || deadline.has_passed()) {
                 return deadline;

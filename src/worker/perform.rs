@@ -7,6 +7,7 @@ use crate::failure::{Exit, Failure};
 use crate::kafka::transaction::Blame;
 use crate::kafka::{Delivered, Ending, Kind, NewRecord, TopicPartition, TxnError};
 use crate::protocol::{Action, Event, TransactionAnswer, TransactionStep};
+use crate::shutdown::Deadline;
 use crate::telemetry::metrics::TransactionPhase;
 use crate::telemetry::watch;
 use std::time::{Duration, Instant};
@@ -14,8 +15,8 @@ use std::time::{Duration, Instant};
 /// A call to a broker that should take milliseconds.
 const CALL: Duration = Duration::from_secs(5);
 const FLUSH: Duration = Duration::from_secs(30);
-/// After so long without an answer the outcome of a transaction is left to the log, as after any other doubt. Nobody waits at
-/// all once the end is wished for: who comes next finds out.
+/// After so long without an answer the outcome of a transaction is left to the log, as after any other doubt. Nobody asks twice
+/// once the end is wished for, nor at all once the time of the drain is over: who comes next finds out.
 const END: Duration = Duration::from_secs(30);
 
 impl Worker {
@@ -202,6 +203,11 @@ impl Worker {
             let Producer::Open(transaction) = std::mem::replace(&mut self.producer, Producer::absent()) else {
                 return gone();
             };
+            let drain = self.parts.shutdown.deadline(self.parts.drain);
+            if drain.is_some_and(Deadline::has_passed) {
+                beside("producer-close", move || drop(transaction));
+                return TransactionAnswer::ProducerLost("the time of the drain is over".to_owned());
+            }
             let ending = match ends {
                 Ends::Commit => transaction.commit(),
                 Ends::Abort => transaction.abort(),

@@ -227,6 +227,25 @@ fn an_idle_task_commits_its_offsets_again_before_they_expire() {
 }
 
 #[test]
+fn a_drain_that_lost_its_producer_waits_for_no_other() {
+    let mut hand = Hand::new();
+    hand.assigned();
+    let mut actions = hand.after(13 * HOUR_MS);
+    actions.extend(hand.after(1_000));
+    hand.settings(&actions);
+    assert!(matches!(
+        hand.step(TransactionAnswer::Begun),
+        TransactionStep::Produce(_)
+    ));
+    hand.tell(Event::Drain);
+    assert!(!hand.core.is_drained(), "its transaction is open");
+    let lost = TransactionAnswer::ProducerLost("no answer".to_owned());
+    hand.tell(Event::Transaction(lost));
+    assert!(hand.core.is_waiting(), "for another producer");
+    assert!(hand.core.is_drained());
+}
+
+#[test]
 fn an_input_that_has_fewer_partitions_than_before_stops_all_until_it_has_them_again() {
     let mut hand = Hand::new();
     hand.tell(hand.counts(2));
