@@ -11,7 +11,7 @@ use crate::contract::words::Word;
 use crate::contract::{Decoded, RawRecord, TopicKind};
 use crate::domain::contact::ContactStatus;
 use crate::domain::effect::DeadReason;
-use crate::domain::event::{Body, What};
+use crate::domain::event::What;
 use crate::domain::ids::{ChatroomName, CrmId, OrgId};
 use crate::domain::phone::{Phone, PhoneFault, SpelledPhone, parse_typed};
 use crate::domain::record::Key;
@@ -116,7 +116,7 @@ impl Api {
                 Some(Err(fault)) => Err(bad_phone("$.phone", &fault)),
                 None => Ok(format!("{org}:{}", affiliate.phone_text)),
             },
-            Decoded::Body(Body::Command(command)) => {
+            Decoded::Command(command) => {
                 match &command.what {
                     What::UpsertContact { crm_id, phone_text, .. } => {
                         self.check_upsert(org, crm_id, phone_text).await?;
@@ -126,7 +126,7 @@ impl Api {
                 }
                 Ok(home_text(&command.key()))
             }
-            Decoded::Body(_) => Err(Problem::malformed("$ is no command")),
+            Decoded::Message(..) => Err(Problem::malformed("$ is no command")),
         }
     }
 

@@ -237,7 +237,7 @@ fn candidate(candidate: &Candidate) -> ShownCandidate {
 /// The lifecycle events among the effects, each with whether a timer is its cause, and not the message.
 pub fn events(effects: &[Effect]) -> impl Iterator<Item = (&Lifecycle, bool)> {
     effects.iter().filter_map(|effect| match &effect.what {
-        Consequence::Lifecycle(event) => Some((event, matches!(effect.source, Source::Timer(_)))),
+        Consequence::Lifecycle(event) => Some((event.as_ref(), matches!(effect.source, Source::Timer(_)))),
         _ => None,
     })
 }

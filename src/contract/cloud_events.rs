@@ -4,6 +4,7 @@
 use super::instant;
 use super::origin::NAMESPACE;
 use super::record::{OutHeader, RawRecord, TopicKind};
+use super::uuid5;
 use crate::domain::effect::Source;
 use crate::domain::ids::OrgId;
 use crate::domain::time::Instant;
@@ -31,26 +32,32 @@ impl Ordinals {
     pub fn id(&mut self, source: &Source, org: &OrgId, topic: TopicKind, subject: &Subject<'_>) -> Uuid {
         // The parts can't run together: only the subject may hold a line break, and nothing but the ordinal follows it.
         let (topic, Subject { kind, name, .. }) = (topic.default_name(), subject);
+        let (mut seed, timer);
         let cause = match source {
-            Source::Record(cause) => cause
-                .seed
-                .hyphenated()
-                .encode_lower(&mut Uuid::encode_buffer())
-                .to_owned(),
-            Source::Timer(due) => format!("{org}@{}", due.0),
+            Source::Record(cause) => {
+                seed = Uuid::encode_buffer();
+                &*cause.seed.hyphenated().encode_lower(&mut seed)
+            }
+            Source::Timer(due) => {
+                timer = format!("{org}@{}", due.0);
+                &timer
+            }
         };
-        let whole = [&cause, "\n", topic, "\n", kind, "\n", name, "\n"].concat();
-        let first = Uuid::new_v5(&NAMESPACE, [&whole, "0"].concat().as_bytes());
+        let numbered = |ordinal: &str| {
+            let parts = [cause, "\n", topic, "\n", kind, "\n", name, "\n", ordinal];
+            uuid5(&NAMESPACE, &parts.map(str::as_bytes))
+        };
+        let first = numbered("0");
         let ordinal = self.0.iter().filter(|known| **known == first).count();
         self.0.push(first);
         match ordinal {
             0 => first,
-            _ => Uuid::new_v5(&NAMESPACE, format!("{whole}{ordinal}").as_bytes()),
+            _ => numbered(&ordinal.to_string()),
         }
     }
 }
 
-pub fn headers(id: Uuid, subject: &Subject<'_>, cause: Option<&RawRecord<'_>>) -> Vec<OutHeader> {
+pub fn headers(id: Uuid, subject: Subject<'_>, cause: Option<&RawRecord<'_>>) -> Vec<OutHeader> {
     let fixed = |name: &'static str, value: &'static str| (Cow::Borrowed(name), Some(Cow::Borrowed(value.as_bytes())));
     let made = |name: &'static str, value: String| (Cow::Borrowed(name), Some(Cow::Owned(value.into_bytes())));
     let mut headers = Vec::with_capacity(9);
@@ -63,7 +70,7 @@ pub fn headers(id: Uuid, subject: &Subject<'_>, cause: Option<&RawRecord<'_>>) -
         fixed("ce_type", subject.kind),
         fixed("ce_source", SOURCE),
         made("ce_time", instant::format(subject.time)),
-        made("ce_subject", subject.name.clone().into_owned()),
+        made("ce_subject", subject.name.into_owned()),
         fixed("content-type", "application/json"),
     ]);
     for name in TRACE {

@@ -2,12 +2,13 @@
 
 use super::crm::{self, AffiliateAsked, Asked};
 use super::hash::IdHasher;
+use super::inbound::{self, Carried};
 use super::kept::REPLAY_OF;
 use super::read::{Text, bad_phone, dead};
 use super::record::{RawRecord, TopicKind};
-use super::{inbound, outbound_request, settings};
+use super::{outbound_request, settings};
 use crate::domain::effect::{DeadLetter, DeadReason};
-use crate::domain::event::{Body, Command, CreateAffiliate, Via, What};
+use crate::domain::event::{Command, CreateAffiliate, Inbound, Via, What};
 use crate::domain::ids::{ExternalRefId, IdHash, OrgId, RequestId};
 use crate::domain::phone::{Phone, SpelledPhone, parse_typed};
 use crate::domain::settings::Region;
@@ -21,15 +22,12 @@ pub struct Decoder {
     pub record_bytes: usize,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "the large one is the common one, and is moved once"
-)]
+#[derive(Debug, Clone)]
 pub enum Decoded {
-    Body(Body),
+    Message(Inbound, Carried),
+    Command(Box<Command>),
     /// The one command whose home is a phone that a person typed: the first task reads it, by the org's region (P1).
-    Affiliate(Affiliate),
+    Affiliate(Box<Affiliate>),
 }
 
 /// `chatroom.create` for an affiliate, whose phone nobody has read yet.
@@ -54,8 +52,8 @@ impl Decoder {
         }
         let (org, request, what) = match record.topic.kind {
             TopicKind::InboundMessages => {
-                let message = inbound::decode(record, &self.hasher)?;
-                return Ok(Decoded::Body(Body::Inbound(message)));
+                let (inbound, carried) = inbound::decode(record, &self.hasher)?;
+                return Ok(Decoded::Message(inbound, carried));
             }
             TopicKind::CrmChanges => match crm::decode(record)? {
                 (org, request, Asked::Command(what)) => (org, request, what),
@@ -70,7 +68,7 @@ impl Decoder {
                 ));
             }
         };
-        Ok(Decoded::Body(Body::Command(self.command(record, org, request, what))))
+        Ok(Decoded::Command(Box::new(self.command(record, org, request, what))))
     }
 
     fn command(&self, record: &RawRecord<'_>, org: OrgId, request: RequestId, what: What) -> Command {
@@ -84,7 +82,7 @@ impl Decoder {
     }
 
     fn affiliate(&self, record: &RawRecord<'_>, org: OrgId, request: RequestId, asked: AffiliateAsked) -> Decoded {
-        Decoded::Affiliate(Affiliate {
+        Decoded::Affiliate(Box::new(Affiliate {
             org,
             request_hash: self.hasher.hash(request.as_str()),
             request,
@@ -93,7 +91,7 @@ impl Decoder {
             waba_phone: asked.waba_phone,
             display_name: asked.display_name,
             external_ref_id: asked.external_ref_id,
-        })
+        }))
     }
 }
 

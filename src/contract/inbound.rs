@@ -32,19 +32,26 @@ struct Wire<'a> {
     message: &'a RawValue,
 }
 
-pub fn decode(record: &RawRecord<'_>, hasher: &IdHasher) -> Result<Inbound, DeadLetter> {
+/// The message as the rules see it, and what the outputs carry on of it.
+pub fn decode(record: &RawRecord<'_>, hasher: &IdHasher) -> Result<(Inbound, Carried), DeadLetter> {
     let wire: Wire<'_> = read::object("$", read::text(record.value)?)?;
     if wire.message_id.0.is_empty() {
         return Err(malformed("$.message_id", "is empty"));
     }
-    Ok(Inbound {
+    let inbound = Inbound {
         org: wire.org_id.id("$.org_id", OrgId::parse)?,
         from: sender(&wire)?,
         waba_phone: wire.waba_phone.international_phone("$.waba_phone")?.canonical,
         message: hasher.hash(&wire.message_id.0),
         sent_at: wire.sent_at.instant("$.sent_at")?,
         system: read::message_type(wire.message)? == SYSTEM,
-    })
+    };
+    let carried = Carried {
+        message_id: wire.message_id.0.into(),
+        user_id: wire.from_user_id.map(|user| user.0.into()),
+        message: wire.message.to_owned(),
+    };
+    Ok((inbound, carried))
 }
 
 /// A phone where there is one, even beside a user id.
@@ -61,30 +68,13 @@ fn sender(wire: &Wire<'_>) -> Result<Sender, DeadLetter> {
     }
 }
 
-/// What the outputs carry on of a message that was decoded before: texts that the domain keeps no copy of.
-#[derive(Deserialize)]
-pub struct Carried<'a> {
-    #[serde(borrow)]
-    message_id: Text<'a>,
-    #[serde(borrow, default)]
-    from_user_id: Option<Text<'a>>,
+/// What the outputs carry on of a message: texts that the domain has no use for.
+#[derive(Debug, Clone)]
+pub struct Carried {
+    pub message_id: Box<str>,
+    pub user_id: Option<Box<str>>,
     /// Byte for byte.
-    #[serde(borrow)]
-    pub message: &'a RawValue,
-}
-
-impl<'a> Carried<'a> {
-    pub fn read(record: &RawRecord<'a>) -> Result<Self, DeadLetter> {
-        read::object("$", read::text(record.value)?)
-    }
-
-    pub fn message_id(&self) -> &str {
-        &self.message_id.0
-    }
-
-    pub fn user_id(&self) -> Option<&str> {
-        self.from_user_id.as_ref().map(|user| &*user.0)
-    }
+    pub message: Box<RawValue>,
 }
 
 /// The fields of a message that its contract doesn't name, as they came.

@@ -2,6 +2,7 @@
 //! has the message byte for byte, its trace, and the bytes of a dead letter.
 
 use super::record::{Header, RawRecord, Topic, TopicKind};
+use super::uuid5;
 use super::wire::{Reader, Writer};
 use crate::domain::event::Cause;
 use crate::domain::time::Instant;
@@ -28,7 +29,11 @@ pub fn cause(record: &RawRecord<'_>) -> Cause {
 }
 
 fn seed(record: &RawRecord<'_>) -> Uuid {
-    Uuid::new_v5(&NAMESPACE, record.position().as_bytes())
+    let (mut partition, mut offset) = (itoa::Buffer::new(), itoa::Buffer::new());
+    let position = record
+        .topic
+        .position(partition.format(record.partition), offset.format(record.offset));
+    uuid5(&NAMESPACE, &position.map(str::as_bytes))
 }
 
 fn write(record: &RawRecord<'_>) -> Arc<[u8]> {
@@ -159,6 +164,6 @@ mod tests {
             headers: Vec::new(),
         };
         assert_eq!(cause(&record("")).seed, cause(&record("test.")).seed);
-        assert_eq!(cause(&record("")).seed, Uuid::new_v5(&NAMESPACE, b"crm-changes-3-41"));
+        assert_eq!(cause(&record("")).seed, uuid5(&NAMESPACE, &[b"crm-changes-3-41"]));
     }
 }

@@ -37,17 +37,21 @@ struct TextBody<'a> {
     body: &'a str,
 }
 
-pub fn write<'a>(event: &Event, message: &Outbound, record: &RawRecord<'_>) -> Result<Written<'a>, PublishFault> {
-    let value = match (&message.auto_reply, &event.body) {
-        (Some(reply), _) => auto_reply(event, message, reply, record)?,
-        (None, Body::Command(command)) => {
-            let asked = Asked::read(record)?;
-            let words = asked.words(event, message, command.request.as_str())?;
-            json(&words)?
-        }
-        (None, _) => return Err(PublishFault::NotItsCause),
+pub fn agents_words<'a>(
+    event: &Event,
+    message: &Outbound,
+    record: &RawRecord<'_>,
+) -> Result<Written<'a>, PublishFault> {
+    let Body::Command(command) = &event.body else {
+        return Err(PublishFault::NotItsCause);
     };
-    Ok(Written {
+    let asked = Asked::read(record)?;
+    let words = asked.words(event, message, command.request.as_str())?;
+    Ok(written(event, message, json(&words)?))
+}
+
+fn written<'a>(event: &Event, message: &Outbound, value: Vec<u8>) -> Written<'a> {
+    Written {
         topic: TopicKind::OutboundMessages,
         key: format!("{}:{}", event.body.org(), message.phone),
         value,
@@ -56,7 +60,7 @@ pub fn write<'a>(event: &Event, message: &Outbound, record: &RawRecord<'_>) -> R
             name: message.chatroom_id.to_string().into(),
             time: event.at,
         },
-    })
+    }
 }
 
 impl Asked<'_> {
@@ -82,13 +86,12 @@ impl Asked<'_> {
     }
 }
 
-fn auto_reply(
+pub fn auto_reply<'a>(
     event: &Event,
     message: &Outbound,
     reply: &AutoReplySent,
-    record: &RawRecord<'_>,
-) -> Result<Vec<u8>, PublishFault> {
-    let carried = Carried::read(record)?;
+    carried: &Carried,
+) -> Result<Written<'a>, PublishFault> {
     let wire = Wire {
         org_id: event.body.org().as_str(),
         chatroom_id: Shown(message.chatroom_id),
@@ -96,7 +99,7 @@ fn auto_reply(
         to: Shown(message.to),
         origin: "AUTO_REPLY",
         request_id: None,
-        in_reply_to: Some(carried.message_id()),
+        in_reply_to: Some(&carried.message_id),
         requested_by: None,
         not_after: Some(Utc(reply.not_after)),
         message: TextMessage {
@@ -104,5 +107,5 @@ fn auto_reply(
             text: TextBody { body: &reply.text },
         },
     };
-    Ok(json(&wire)?)
+    Ok(written(event, message, json(&wire)?))
 }

@@ -1,6 +1,7 @@
 //! One door for all outputs: what follows from a judgement becomes a record. It decides nothing.
 
 use super::cloud_events::{Ordinals, Subject};
+use super::inbound::Carried;
 use super::origin::{self, UnreadableOrigin};
 use super::record::{OutRecord, TopicKind};
 use super::{cloud_events, dead_letter, lifecycle, outbound, results, routed, settings_table, unrouted};
@@ -12,8 +13,8 @@ use crate::domain::event::{Body, Event};
 pub enum PublishFault {
     #[error(transparent)]
     Origin(#[from] UnreadableOrigin),
-    #[error("the message of a record can't be read again: {}", .0.detail)]
-    Message(DeadLetter),
+    #[error("a record can't be read again: {}", .0.detail)]
+    Record(DeadLetter),
     #[error("an effect of a message follows from something else")]
     NotItsCause,
     #[error("an effect can't be written as JSON")]
@@ -22,7 +23,7 @@ pub enum PublishFault {
 
 impl From<DeadLetter> for PublishFault {
     fn from(letter: DeadLetter) -> Self {
-        Self::Message(letter)
+        Self::Record(letter)
     }
 }
 
@@ -36,24 +37,31 @@ pub(super) struct Written<'a> {
 }
 
 /// The record of one effect of an event, in the order of the judgement. None: it is not published here (a step that is
-/// passed on, or what is only counted).
-pub fn publish(event: &Event, effect: &Effect, ordinals: &mut Ordinals) -> Result<Option<OutRecord>, PublishFault> {
+/// passed on, or what is only counted). `carried`: where the event is a message.
+pub fn publish(
+    event: &Event,
+    carried: Option<&Carried>,
+    effect: &Effect,
+    ordinals: &mut Ordinals,
+) -> Result<Option<OutRecord>, PublishFault> {
     let cause = match &effect.source {
         Source::Record(cause) => Some(cause),
         Source::Timer(_) => None,
     };
     let record = cause.map(|cause| origin::read(&cause.origin)).transpose()?;
     let its_record = || record.as_ref().ok_or(PublishFault::NotItsCause);
+    let its_message = || match &event.body {
+        Body::Inbound(inbound) => carried.map(|carried| (inbound, carried)),
+        _ => None,
+    };
+    let its_message = || its_message().ok_or(PublishFault::NotItsCause);
     let written = match &effect.what {
-        Consequence::Routed(routed) => match &event.body {
-            Body::Inbound(inbound) => routed::write(event.at, inbound, routed, its_record()?)?,
-            _ => return Err(PublishFault::NotItsCause),
+        Consequence::Routed(routed) => routed::write(event.at, its_message()?, routed)?,
+        Consequence::Unrouted(unrouted) => unrouted::write(event.at, its_message()?, unrouted, its_record()?)?,
+        Consequence::Outbound(message) => match &message.auto_reply {
+            Some(reply) => outbound::auto_reply(event, message, reply, its_message()?.1)?,
+            None => outbound::agents_words(event, message, its_record()?)?,
         },
-        Consequence::Unrouted(unrouted) => match &event.body {
-            Body::Inbound(inbound) => unrouted::write(event.at, inbound, unrouted, its_record()?)?,
-            _ => return Err(PublishFault::NotItsCause),
-        },
-        Consequence::Outbound(message) => outbound::write(event, message, its_record()?)?,
         Consequence::Lifecycle(happened) => lifecycle::write(happened)?,
         Consequence::Result(result) => results::write(result)?,
         Consequence::DeadLetter(letter) => return Ok(Some(dead_letter::write(its_record()?, letter))),
@@ -63,7 +71,7 @@ pub fn publish(event: &Event, effect: &Effect, ordinals: &mut Ordinals) -> Resul
     let id = ordinals.id(&effect.source, event.body.org(), written.topic, &written.subject);
     Ok(Some(OutRecord {
         topic: written.topic,
-        headers: cloud_events::headers(id, &written.subject, record.as_ref()),
+        headers: cloud_events::headers(id, written.subject, record.as_ref()),
         key: Some(written.key.into_bytes()),
         value: Some(written.value),
     }))

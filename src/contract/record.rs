@@ -76,6 +76,13 @@ pub struct Topic<'a> {
     pub name: &'a str,
 }
 
+impl<'a> Topic<'a> {
+    /// The parts of [`RawRecord::position`].
+    pub(super) fn position(self, partition: &'a str, offset: &'a str) -> [&'a str; 5] {
+        [self.name, "-", partition, "-", offset]
+    }
+}
+
 /// The whole name.
 impl fmt::Display for Topic<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -110,7 +117,8 @@ impl RawRecord<'_> {
     /// `<topic>-<partition>-<offset>`, the topic without its prefix: the same in every deployment.
     #[must_use]
     pub fn position(&self) -> String {
-        format!("{}-{}-{}", self.topic.name, self.partition, self.offset)
+        let (partition, offset) = (self.partition.to_string(), self.offset.to_string());
+        self.topic.position(&partition, &offset).concat()
     }
 }
 

@@ -3,7 +3,7 @@
 use super::cloud_events::Subject;
 use super::inbound::Carried;
 use super::publish::{PublishFault, Written};
-use super::record::{RawRecord, TopicKind};
+use super::record::TopicKind;
 use super::write::{As, E164, Id, Shown, Utc, chatroom_kind, json};
 use crate::domain::chatroom::ChatroomStatus;
 use crate::domain::effect::{AutoReplyOutcome, Candidate, RouteReason, RouteRule, Routed};
@@ -53,11 +53,9 @@ struct WireCandidate<'a> {
 
 pub fn write<'a>(
     at: Instant,
-    inbound: &Inbound,
+    (inbound, carried): (&Inbound, &Carried),
     routed: &Routed,
-    record: &RawRecord<'_>,
 ) -> Result<Written<'a>, PublishFault> {
-    let carried = Carried::read(record)?;
     let chatroom = &routed.chatroom;
     let wire = Wire {
         org_id: inbound.org.as_str(),
@@ -68,10 +66,10 @@ pub fn write<'a>(
         waba_phone: Shown(chatroom.waba_phone),
         received_on: Shown(inbound.waba_phone),
         from: spelled(&inbound.from),
-        from_user_id: carried.user_id(),
-        message_id: carried.message_id(),
+        from_user_id: carried.user_id.as_deref(),
+        message_id: &carried.message_id,
         sent_at: Utc(inbound.sent_at),
-        message: carried.message,
+        message: &carried.message,
         route: Route {
             reason: As(routed.reason),
             rule: As(routed.rule),

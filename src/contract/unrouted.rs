@@ -24,7 +24,7 @@ struct Why<'a> {
 /// that was sent again after it came out here has an old `unrouted`, which is left out.
 struct Wire<'a> {
     inbound: &'a Inbound,
-    carried: &'a Carried<'a>,
+    carried: &'a Carried,
     unknown: &'a Unknown<'a>,
     why: Why<'a>,
 }
@@ -37,12 +37,12 @@ impl Serialize for Wire<'_> {
         if let Some(from) = spelled(&self.inbound.from) {
             map.serialize_entry("from", &from)?;
         }
-        if let Some(user) = self.carried.user_id() {
+        if let Some(user) = &self.carried.user_id {
             map.serialize_entry("from_user_id", user)?;
         }
-        map.serialize_entry("message_id", self.carried.message_id())?;
+        map.serialize_entry("message_id", &self.carried.message_id)?;
         map.serialize_entry("sent_at", &Utc(self.inbound.sent_at))?;
-        map.serialize_entry("message", self.carried.message)?;
+        map.serialize_entry("message", &self.carried.message)?;
         for (name, value) in &self.unknown.0 {
             map.serialize_entry(&*name.0, value)?;
         }
@@ -53,14 +53,13 @@ impl Serialize for Wire<'_> {
 
 pub fn write<'a>(
     at: Instant,
-    inbound: &Inbound,
+    (inbound, carried): (&Inbound, &Carried),
     unrouted: &Unrouted,
     record: &RawRecord<'_>,
 ) -> Result<Written<'a>, PublishFault> {
-    let carried = Carried::read(record)?;
     let wire = Wire {
         inbound,
-        carried: &carried,
+        carried,
         unknown: &Unknown::read(record)?,
         why: Why {
             reason: As(unrouted.reason),
@@ -79,7 +78,7 @@ pub fn write<'a>(
         value: json(&wire)?,
         subject: Subject {
             kind: "com.chatroom-router.message.unrouted",
-            name: carried.message_id().to_owned().into(),
+            name: carried.message_id.to_string().into(),
             time: at,
         },
     })

@@ -7,12 +7,18 @@ use crate::domain::phone::Phone;
 use crate::domain::time::Instant;
 use serde::{Serialize, Serializer};
 
-/// Anything by its Display: ids, and phones in E.164 with `+`.
+/// By its text: ids of chatrooms, and phones in E.164 with `+`.
 pub struct Shown<T>(pub T);
 
-impl<T: std::fmt::Display> Serialize for Shown<T> {
+impl Serialize for Shown<ChatroomId> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&self.0)
+        serializer.serialize_str(self.0.text(&mut [0; 40]))
+    }
+}
+
+impl Serialize for Shown<Phone> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.text(&mut [0; 21]))
     }
 }
 

@@ -103,7 +103,7 @@ pub fn pass_on(draft: &mut Draft, org: &OrgId, step: Step) {
         at: draft.at,
         step,
     };
-    draft.emit(Consequence::PassOn(passed));
+    draft.emit(Consequence::PassOn(Box::new(passed)));
 }
 
 /// The command ends here: its result, the word to the directory, the entry put back.

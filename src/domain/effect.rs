@@ -27,14 +27,15 @@ pub struct Effect {
 pub enum Consequence {
     Routed(Routed),
     Unrouted(Unrouted),
-    Lifecycle(Lifecycle),
+    /// Boxed, as others that are large, so that what is most common is small.
+    Lifecycle(Box<Lifecycle>),
     Outbound(Outbound),
-    Result(CommandResult),
+    Result(Box<CommandResult>),
     DeadLetter(DeadLetter),
     /// A step for the home of another key (or this one's): goes through `router-commands`.
-    PassOn(Passed),
+    PassOn(Box<Passed>),
     /// Settings accepted: goes to `router-settings`.
-    Settings(AcceptedSettings),
+    Settings(Box<AcceptedSettings>),
     /// Nothing is published; it is counted.
     Counted(Counted),
 }

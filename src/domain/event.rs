@@ -30,8 +30,9 @@ pub struct Event {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
     Inbound(Inbound),
-    Command(Command),
-    Step(OrgId, Step),
+    /// Boxed, as the step is, so that what is most common is small.
+    Command(Box<Command>),
+    Step(OrgId, Box<Step>),
     /// Fire what was due by `Event::at`; nothing else.
     Sweep(OrgId, Phone),
 }

@@ -25,7 +25,7 @@ pub fn contact(draft: &mut Draft, command: &Command, crm_id: &CrmId, happening: 
         _ => command.reason(),
     };
     let event = lifecycle(draft, command, (happening, reason), Subject::Contact(crm_id.clone()));
-    draft.emit(Consequence::Lifecycle(event));
+    draft.emit(Consequence::Lifecycle(Box::new(event)));
 }
 
 /// A chatroom takes another status.
@@ -37,7 +37,7 @@ pub fn turn(draft: &mut Draft, command: &Command, chatroom: &mut Chatroom, statu
         ChatroomStatus::Expired => Happening::ChatroomExpired,
     };
     let event = lifecycle(draft, command, (happening, reason), Subject::Chatroom(chatroom.view()));
-    draft.emit(Consequence::Lifecycle(event));
+    draft.emit(Consequence::Lifecycle(Box::new(event)));
 }
 
 /// A chatroom opened; it is active, and no second event says so.
@@ -48,7 +48,7 @@ pub fn opened(draft: &mut Draft, command: &Command, chatroom: &Chatroom) {
         display_name: chatroom.display_name.clone(),
         external_ref_id: chatroom.external_ref_id.clone(),
     });
-    draft.emit(Consequence::Lifecycle(event));
+    draft.emit(Consequence::Lifecycle(Box::new(event)));
 }
 
 /// R8: what else is active of the same contact gives way, before the one that takes its place is told of.

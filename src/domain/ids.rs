@@ -131,16 +131,25 @@ impl ChatroomId {
     }
 }
 
+/// Room for the text of a chatroom's id.
+pub type ChatroomText = [u8; 40];
+
+impl ChatroomId {
+    /// It stands in every output several times, so it is put together without the standard library's formatting.
+    pub fn text(self, room: &mut ChatroomText) -> &str {
+        const HEX: &[u8; 16] = b"0123456789abcdef";
+        for (place, shift) in [8, 4, 0].into_iter().enumerate() {
+            room[place] = HEX[usize::from(self.slot.0 >> shift & 0xf)];
+        }
+        room[3] = b'-';
+        self.uuid.hyphenated().encode_lower(&mut room[4..]);
+        std::str::from_utf8(room).unwrap_or_default()
+    }
+}
+
 impl fmt::Display for ChatroomId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const HEX: &[u8; 16] = b"0123456789abcdef";
-        // It stands in every output several times, so it is put together without the standard library's formatting.
-        let mut text = [b'-'; 40];
-        for (place, shift) in [8, 4, 0].into_iter().enumerate() {
-            text[place] = HEX[usize::from(self.slot.0 >> shift & 0xf)];
-        }
-        self.uuid.hyphenated().encode_lower(&mut text[4..]);
-        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+        f.write_str(self.text(&mut [0; 40]))
     }
 }
 

@@ -45,7 +45,7 @@ impl Chatroom {
             ChatroomStatus::Expired => Happening::ChatroomExpired,
         };
         let occurred_at = self.since;
-        Consequence::Lifecycle(Lifecycle {
+        Consequence::Lifecycle(Box::new(Lifecycle {
             org: org.clone(),
             happening,
             subject: Subject::Chatroom(self.view()),
@@ -53,14 +53,14 @@ impl Chatroom {
             occurred_at,
             request: None,
             created: None,
-        })
+        }))
     }
 }
 
 /// A contact reached its age (C4).
 #[must_use]
 pub fn contact_expired(org: &OrgId, crm_id: &CrmId, occurred_at: Instant) -> Consequence {
-    Consequence::Lifecycle(Lifecycle {
+    Consequence::Lifecycle(Box::new(Lifecycle {
         org: org.clone(),
         happening: Happening::ContactExpired,
         subject: Subject::Contact(crm_id.clone()),
@@ -68,5 +68,5 @@ pub fn contact_expired(org: &OrgId, crm_id: &CrmId, occurred_at: Instant) -> Con
         occurred_at,
         request: None,
         created: None,
-    })
+    }))
 }

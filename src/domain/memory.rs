@@ -42,11 +42,23 @@ pub enum Outcome {
 
 /// What one record remembers. `buckets` and `spilled` are zero until more than 64 are held; then linear hashing: bucket n
 /// is the record `Key::Ids(owner, n)`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, PartialEq, Eq, Default)]
 pub struct Memory {
     pub recent: Vec<Remembered>,
     pub buckets: u32,
     pub spilled: u32,
+}
+
+/// A copy is made to be changed, nearly always by one id more. No room for more than that: a batch holds thousands of these.
+impl Clone for Memory {
+    fn clone(&self) -> Self {
+        let mut recent = match self.recent.len() {
+            0 => Vec::new(),
+            held => Vec::with_capacity(held + 1),
+        };
+        recent.extend_from_slice(&self.recent);
+        Self { recent, ..*self }
+    }
 }
 
 impl Remembered {
@@ -98,7 +110,7 @@ impl<'k> Shelf<'k> {
         if memory.recent.len() >= RECENT {
             self.spill(draft, memory)?;
         }
-        // No room for more: a batch holds thousands of these, and each gets one id.
+        // No room for more, as above.
         memory.recent.reserve_exact(1);
         memory.recent.push(Remembered { id, minute, outcome });
         Ok(())

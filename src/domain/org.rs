@@ -35,11 +35,11 @@ fn judge(draft: &mut Draft, command: &Command, content: Option<&Content>) -> Ver
     if in_force.and_then(|settings| settings.content.as_ref()) == content {
         return Verdict::unchanged();
     }
-    draft.emit(Consequence::Settings(AcceptedSettings {
+    draft.emit(Consequence::Settings(Box::new(AcceptedSettings {
         org: command.org.clone(),
         content: content.cloned(),
         changes: kept(in_force.map_or(&[], |settings| &settings.changes)),
-    }));
+    })));
     Verdict::applied()
 }
 

@@ -148,7 +148,7 @@ impl Verdict {
             settings_version,
             decided_at: draft.at,
         };
-        draft.emit(Consequence::Result(result));
+        draft.emit(Consequence::Result(Box::new(result)));
     }
 }
 

@@ -1,10 +1,10 @@
 //! The judgement of one prepared record, and its effects as records to produce. A record that can't be judged becomes a dead
 //! letter that says so, and its command an answer: nothing is lost, and the next record goes on.
 
-use super::prepare::{Content, Prepared, raw};
+use super::prepare::{AtHome, Content, Prepared};
 use super::tally::{Count, Tally};
 use super::{Facts, Judged, SettingsTable};
-use crate::contract::{Affiliate, Ordinals, OutRecord, RawRecord, TopicKind, dead_letter, envelope, origin, publish};
+use crate::contract::{Affiliate, Carried, Ordinals, OutRecord, TopicKind, dead_letter, envelope, publish};
 use crate::domain::effect::{
     Code, CommandResult, Consequence, Counted, DeadLetter, DeadReason, Effect, Passed, Source, Status,
 };
@@ -27,12 +27,9 @@ const KEPT: usize = 64 * 1024;
 pub fn judge(prepared: &Prepared, facts: &Facts, view: &dyn View, table: &SettingsTable) -> Result<Judged, Needs> {
     let mut out = Out::new(prepared, facts);
     match &prepared.content {
-        Content::Event(event) => return judge_event(event, prepared, (facts, view, table)),
-        Content::Dead(dead) => out.dead_letter(dead),
-        Content::Away(key) => {
-            out.pass_on(key, None);
-            out.outcome(RecordOutcome::PassedOn);
-        }
+        Content::AtHome(at_home) => return judge_event(at_home, prepared, (facts, view, table)),
+        Content::Dead(dead, _) => out.dead_letter(dead),
+        Content::Away(key, _) => out.pass_on(key, None),
         Content::Affiliate(cause, affiliate) => {
             let settings = table.of(&affiliate.org);
             let content = settings.and_then(|settings| settings.content.as_ref());
@@ -59,25 +56,28 @@ fn judge_affiliate(command: Command, cause: &Cause, prepared: &Prepared, world: 
         crate::domain::event::What::CreateAffiliate(create) => Some(create.phone),
         _ => None,
     };
-    let key = command.key();
-    if world.0.homes.partition_of(&key) != world.0.partition {
-        let mut out = Out::new(prepared, world.0);
-        out.pass_on(&key, phone);
-        out.outcome(RecordOutcome::PassedOn);
-        return Ok(out.done(Vec::new()));
-    }
     let event = Event {
         at: prepared.decided_at,
         cause: cause.clone(),
-        body: Body::Command(command),
+        body: Body::Command(Box::new(command)),
     };
-    judge_event(&event, prepared, world)
+    let (facts, ..) = world;
+    let at_home = AtHome::new(event, None, facts);
+    if facts.homes.partitions().of(at_home.slot) == facts.partition {
+        return judge_event(&at_home, prepared, world);
+    }
+    let mut out = Out::new(prepared, facts);
+    out.pass_on(&at_home.key, phone);
+    Ok(out.done(Vec::new()))
 }
 
-fn judge_event(event: &Event, prepared: &Prepared, (facts, view, table): World<'_>) -> Result<Judged, Needs> {
+fn judge_event(at_home: &AtHome, prepared: &Prepared, (facts, view, table): World<'_>) -> Result<Judged, Needs> {
+    let AtHome {
+        event, slot, carried, ..
+    } = at_home;
     let around = Surroundings {
         settings: table.of(event.body.org()),
-        slot: facts.homes.slot_of(&event.body.key()),
+        slot: *slot,
     };
     // A panic is a fault of ours on this one record; nothing was written, so nothing is torn.
     let judged = catch_unwind(AssertUnwindSafe(|| rules::judge(view, event, around)));
@@ -97,8 +97,9 @@ fn judge_event(event: &Event, prepared: &Prepared, (facts, view, table): World<'
         return Ok(give_up(prepared, facts, &why));
     }
     let mut out = Out::new(prepared, facts);
+    out.carried = carried.as_ref();
     effects.iter().for_each(|effect| out.effect(effect, event));
-    if prepared.record().is_some() {
+    if prepared.at().is_some() {
         let repeat = effects
             .iter()
             .any(|effect| matches!(effect.what, Consequence::Counted(_)));
@@ -124,11 +125,12 @@ pub fn give_up(prepared: &Prepared, facts: &Facts, why: &str) -> Judged {
     let mut out = Out::new(prepared, facts);
     let detail = format!("can't be judged: {why}");
     match &prepared.content {
-        Content::Event(event) if matches!(event.body, Body::Sweep(..)) => {
+        Content::AtHome(at_home) if matches!(at_home.event.body, Body::Sweep(..)) => {
             tracing::error!(why, "sweep_failed");
             return out.done(Vec::new());
         }
-        Content::Event(event) => {
+        Content::AtHome(at_home) => {
+            let event = &at_home.event;
             let next = match &event.body {
                 Body::Step(org, step) => step.given_up(org),
                 _ => None,
@@ -142,7 +144,7 @@ pub fn give_up(prepared: &Prepared, facts: &Facts, why: &str) -> Judged {
                     at: event.at,
                     step,
                 };
-                out.effect(&from(&event.cause, Consequence::PassOn(passed)), event);
+                out.effect(&from(&event.cause, Consequence::PassOn(Box::new(passed))), event);
             }
         }
         Content::Affiliate(cause, affiliate) => {
@@ -152,7 +154,7 @@ pub fn give_up(prepared: &Prepared, facts: &Facts, why: &str) -> Judged {
                 Some(detail.clone()),
             );
         }
-        Content::Dead(_) | Content::Away(_) => {}
+        Content::Dead(..) | Content::Away(..) => {}
     }
     out.dead_letter(&DeadLetter {
         reason: DeadReason::CannotBeJudged,
@@ -170,7 +172,7 @@ fn unread(cause: &Cause, affiliate: &Affiliate, at: Instant) -> Event {
     Event {
         at,
         cause: cause.clone(),
-        body: Body::Command(affiliate.clone().with_phone(none)),
+        body: Body::Command(Box::new(affiliate.clone().with_phone(none))),
     }
 }
 
@@ -206,14 +208,6 @@ fn from(cause: &Cause, what: Consequence) -> Effect {
     }
 }
 
-/// A record that was passed on, as it came in first.
-fn first<'a>(raw: &RawRecord<'a>) -> RawRecord<'a> {
-    match envelope::open(raw.value, &raw.headers) {
-        Ok(envelope::Opened::Passed { record, .. }) => record,
-        _ => raw.clone(),
-    }
-}
-
 fn too_long(record: &NewRecord, facts: &Facts) -> bool {
     let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
     let headers: usize = record
@@ -239,6 +233,7 @@ fn shortened(mut letter: NewRecord) -> NewRecord {
 struct Out<'a> {
     prepared: &'a Prepared,
     facts: &'a Facts,
+    carried: Option<&'a Carried>,
     ordinals: Ordinals,
     records: Vec<NewRecord>,
     tally: Tally,
@@ -248,32 +243,20 @@ struct Out<'a> {
 
 impl<'a> Out<'a> {
     fn new(prepared: &'a Prepared, facts: &'a Facts) -> Self {
-        let timestamps = prepared
-            .record()
-            .and_then(|record| record.timestamp)
-            .into_iter()
-            .collect();
-        let tally = Tally {
-            timestamps,
-            ..Tally::default()
-        };
         Self {
             prepared,
             facts,
+            carried: None,
             ordinals: Ordinals::default(),
-            records: Vec::new(),
-            tally,
+            records: Vec::with_capacity(1),
+            tally: Tally::default(),
             fault: None,
         }
     }
 
     fn outcome(&mut self, outcome: RecordOutcome) {
-        let topic = self
-            .prepared
-            .record()
-            .and_then(|record| self.facts.topics.parse(&record.at.topic));
-        if let Some(topic) = topic {
-            self.tally.counts.push(Count::Record(topic.kind, outcome));
+        if let Some(from) = &self.prepared.from {
+            self.tally.counts.push(Count::Record(from.kind, outcome));
         }
     }
 
@@ -288,7 +271,7 @@ impl<'a> Out<'a> {
             let home = self.facts.homes.partition_of(&key);
             return self.push(envelope::send_step(step, &home_text(&key)), Some(home));
         }
-        match publish(event, effect, &mut self.ordinals) {
+        match publish(event, self.carried, effect, &mut self.ordinals) {
             Ok(record) => record.into_iter().for_each(|record| self.push(record, None)),
             Err(error) => self.fault = Some(error.to_string()),
         }
@@ -297,25 +280,17 @@ impl<'a> Out<'a> {
     /// The refusal of a command that no rule judged.
     fn answer(&mut self, event: &Event, code: Code, detail: Option<String>) {
         if let Some(command) = command_of(&event.body) {
-            let result = refused(command, code, detail, event.at);
+            let result = Box::new(refused(command, code, detail, event.at));
             self.effect(&from(&event.cause, Consequence::Result(result)), event);
         }
     }
 
-    /// The record as it first came in. A step carries it in its cause.
+    /// The record as it first came in.
     fn dead_letter(&mut self, dead: &DeadLetter) {
         self.tally.counts.push(Count::Dead(dead.reason));
         self.outcome(RecordOutcome::DeadLetter);
-        let letter = match &self.prepared.content {
-            Content::Event(event) => origin::read(&event.cause.origin)
-                .ok()
-                .map(|raw| dead_letter(&raw, dead)),
-            Content::Affiliate(cause, _) => origin::read(&cause.origin).ok().map(|raw| dead_letter(&raw, dead)),
-            Content::Dead(_) | Content::Away(_) => {
-                let raw = self.prepared.record().and_then(|record| raw(record, self.facts));
-                raw.map(|raw| dead_letter(&first(&raw), dead))
-            }
-        };
+        let raw = self.prepared.first(self.facts);
+        let letter = raw.map(|raw| dead_letter(&raw, dead));
         letter.into_iter().for_each(|letter| self.push(letter, None));
         if let Some(letter) = self.records.pop_if(|letter| too_long(letter, self.facts)) {
             self.records.push(shortened(letter));
@@ -324,11 +299,12 @@ impl<'a> Out<'a> {
 
     /// To the home of that key, as it came.
     fn pass_on(&mut self, key: &Key, phone: Option<SpelledPhone>) {
-        let Some(raw) = self.prepared.record().and_then(|record| raw(record, self.facts)) else {
+        let Some(raw) = self.prepared.first(self.facts) else {
             return;
         };
         let record = envelope::pass_on(&raw, &home_text(key), self.prepared.decided_at, phone);
         self.push(record, Some(self.facts.homes.partition_of(key)));
+        self.outcome(RecordOutcome::PassedOn);
     }
 
     fn push(&mut self, record: OutRecord, partition: Option<i32>) {

@@ -1,10 +1,11 @@
 //! A record as it came, made ready to be judged: read once, its decision time fixed, its home known.
 
 use super::Facts;
-use crate::contract::{Affiliate, Decoded, RawRecord, TopicKind, envelope, origin};
+use crate::contract::{Affiliate, Carried, Decoded, RawRecord, TopicKind, envelope, origin};
 use crate::domain::effect::DeadLetter;
 use crate::domain::event::{Body, Cause, Event, What};
-use crate::domain::ids::OrgId;
+use crate::domain::ids::{OrgId, Slot};
+use crate::domain::phone::SpelledPhone;
 use crate::domain::record::Key;
 use crate::domain::time::{Instant, MINUTE_MS};
 use crate::kafka::{Position, Record};
@@ -17,21 +18,49 @@ const AHEAD_MS: i64 = 5 * MINUTE_MS;
 
 pub struct Prepared {
     /// None: a sweep, which no record asked for.
-    record: Option<Record>,
+    pub(super) from: Option<From>,
     pub(super) decided_at: Instant,
     pub(super) content: Content,
-    keys: Vec<Key>,
     bytes: usize,
 }
 
+/// Where a record stood, and when it says that it was written.
+pub(super) struct From {
+    at: Position,
+    pub(super) kind: TopicKind,
+    pub(super) timestamp: Option<i64>,
+}
+
 pub(super) enum Content {
-    /// At home here.
-    Event(Box<Event>),
+    AtHome(Box<AtHome>),
     /// An affiliate's phone is yet to be read, by the org's region.
     Affiliate(Cause, Box<Affiliate>),
     /// At home elsewhere.
-    Away(Key),
-    Dead(DeadLetter),
+    Away(Key, Record),
+    Dead(DeadLetter, Record),
+}
+
+/// What is judged here.
+pub(super) struct AtHome {
+    pub event: Event,
+    /// The record that it is about first, and that record's slot.
+    pub key: Key,
+    pub slot: Slot,
+    /// Of a message.
+    pub carried: Option<Carried>,
+}
+
+impl AtHome {
+    pub fn new(event: Event, carried: Option<Carried>, facts: &Facts) -> Self {
+        let key = event.body.key();
+        let slot = facts.homes.slot_of(&key);
+        Self {
+            event,
+            key,
+            slot,
+            carried,
+        }
+    }
 }
 
 impl Prepared {
@@ -43,13 +72,16 @@ impl Prepared {
     /// It could not be read: a dead letter, whatever is known.
     #[must_use]
     pub fn is_bad(&self) -> bool {
-        matches!(self.content, Content::Dead(_))
+        matches!(self.content, Content::Dead(..))
     }
 
     /// The records that judging reads first.
     #[must_use]
     pub fn keys(&self) -> &[Key] {
-        &self.keys
+        match &self.content {
+            Content::AtHome(at_home) => std::slice::from_ref(&at_home.key),
+            _ => &[],
+        }
     }
 
     #[must_use]
@@ -60,19 +92,38 @@ impl Prepared {
     /// Where the record stood in the partition that it was read from. None: a sweep.
     #[must_use]
     pub fn at(&self) -> Option<&Position> {
-        self.record.as_ref().map(|record| &record.at)
+        self.from.as_ref().map(|from| &from.at)
     }
 
+    /// The record's own, in milliseconds.
     #[must_use]
-    pub fn record(&self) -> Option<&Record> {
-        self.record.as_ref()
+    pub fn timestamp(&self) -> Option<i64> {
+        self.from.as_ref()?.timestamp
+    }
+
+    /// The record as it first came in. What is judged here carries it in its cause.
+    pub(super) fn first<'a>(&'a self, facts: &'a Facts) -> Option<RawRecord<'a>> {
+        match &self.content {
+            Content::AtHome(at_home) => origin::read(&at_home.event.cause.origin).ok(),
+            Content::Affiliate(cause, _) => origin::read(&cause.origin).ok(),
+            Content::Away(_, record) => raw(record, facts),
+            Content::Dead(_, record) => {
+                let raw = raw(record, facts)?;
+                match envelope::open(raw.value, &raw.headers) {
+                    Ok(envelope::Opened::Passed { record, .. }) if raw.topic.kind == TopicKind::RouterCommands => {
+                        Some(record)
+                    }
+                    _ => Some(raw),
+                }
+            }
+        }
     }
 
     /// The org whose settings this is to put, if it is judged here.
     #[must_use]
     pub fn settings_of(&self) -> Option<&OrgId> {
         match &self.content {
-            Content::Event(event) => match &event.body {
+            Content::AtHome(at_home) => match &at_home.event.body {
                 Body::Command(command) if matches!(command.what, What::PutSettings(_)) => Some(&command.org),
                 _ => None,
             },
@@ -88,23 +139,35 @@ pub fn prepare(record: Record, facts: &Facts, now: Instant) -> Result<Prepared, 
     let Some(raw) = raw(&record, facts) else {
         return Err(format!("{} is none of the router's topics", record.at));
     };
-    let (decided_at, content) = if raw.topic.kind == TopicKind::RouterCommands {
+    let from = From {
+        at: record.at.clone(),
+        kind: raw.topic.kind,
+        timestamp: record.timestamp,
+    };
+    let (decided_at, read) = if from.kind == TopicKind::RouterCommands {
         passed_on(&raw, facts).map_err(|error| format!("{}: {error}", record.at))?
     } else {
         let decided_at = decision_time(raw.timestamp, now);
-        (decided_at, read(&raw, facts, decided_at))
+        (decided_at, arrived(&raw, decided_at, facts))
     };
-    let keys = match &content {
-        Content::Event(event) => vec![event.body.key()],
-        _ => Vec::new(),
+    let content = match read {
+        Read::Whole(content) => content,
+        Read::Away(key) => Content::Away(key, record),
+        Read::Dead(dead) => Content::Dead(dead, record),
     };
     Ok(Prepared {
-        record: Some(record),
+        from: Some(from),
         decided_at,
         content,
-        keys,
         bytes,
     })
+}
+
+/// What was read of a record: all of it, or what the record itself has to be kept for.
+enum Read {
+    Whole(Content),
+    Away(Key),
+    Dead(DeadLetter),
 }
 
 /// Timers of the entry whose value that is. None: it names no phone, so nothing is due.
@@ -117,19 +180,17 @@ pub fn prepare_sweep(value: &[u8], facts: &Facts, horizon: Instant) -> Option<Pr
         seed: uuid::Uuid::nil(),
         origin: Arc::from([]),
     };
-    let key = Key::Phone(org.clone(), phone);
-    debug_assert_eq!(facts.homes.partition_of(&key), facts.partition);
     let event = Event {
         at: horizon,
         cause,
         body: Body::Sweep(org, phone),
     };
-    let content = Content::Event(Box::new(event));
+    let at_home = AtHome::new(event, None, facts);
+    debug_assert_eq!(facts.homes.partitions().of(at_home.slot), facts.partition);
     Some(Prepared {
-        record: None,
+        from: None,
         decided_at: horizon,
-        content,
-        keys: vec![key],
+        content: Content::AtHome(Box::new(at_home)),
         bytes: 0,
     })
 }
@@ -147,7 +208,7 @@ fn weight(record: &Record) -> usize {
 }
 
 /// The same record in the words of the contract.
-pub(super) fn raw<'a>(record: &'a Record, facts: &'a Facts) -> Option<RawRecord<'a>> {
+fn raw<'a>(record: &'a Record, facts: &'a Facts) -> Option<RawRecord<'a>> {
     Some(RawRecord {
         topic: facts.topics.parse(&record.at.topic)?,
         partition: record.at.partition,
@@ -163,66 +224,50 @@ pub(super) fn raw<'a>(record: &'a Record, facts: &'a Facts) -> Option<RawRecord<
     })
 }
 
-fn passed_on(raw: &RawRecord<'_>, facts: &Facts) -> Result<(Instant, Content), String> {
+fn passed_on(raw: &RawRecord<'_>, facts: &Facts) -> Result<(Instant, Read), String> {
     match envelope::open(raw.value, &raw.headers).map_err(|error| error.to_string())? {
         envelope::Opened::Step(step) => {
             let (cause, passed) = codec::decode_step(step).map_err(|error| error.to_string())?;
-            let body = Body::Step(passed.org, passed.step);
-            Ok((
-                passed.at,
-                Content::Event(Box::new(Event {
-                    at: passed.at,
-                    cause,
-                    body,
-                })),
-            ))
+            let at = passed.at;
+            let body = Body::Step(passed.org, Box::new(passed.step));
+            Ok((at, at_home(Event { at, cause, body }, None, facts)))
         }
         envelope::Opened::Passed {
             record,
             decided_at,
             phone,
-        } => {
-            let cause = origin::cause(&record);
-            let content = match (facts.decoder.decode(&record), phone) {
-                (Ok(Decoded::Body(body)), _) => Content::Event(Box::new(Event {
-                    at: decided_at,
-                    cause,
-                    body,
-                })),
-                (Ok(Decoded::Affiliate(affiliate)), Some(phone)) => {
-                    let body = Body::Command(affiliate.with_phone(phone));
-                    Content::Event(Box::new(Event {
-                        at: decided_at,
-                        cause,
-                        body,
-                    }))
-                }
-                (Ok(Decoded::Affiliate(affiliate)), None) => Content::Affiliate(cause, Box::new(affiliate)),
-                (Err(dead), _) => Content::Dead(dead),
-            };
-            Ok((decided_at, content))
-        }
+        } => Ok((decided_at, read(&record, phone, decided_at, facts))),
     }
 }
 
 /// A record of an input: judged here if its home is here, whatever its key and partition say.
-fn read(raw: &RawRecord<'_>, facts: &Facts, decided_at: Instant) -> Content {
-    match facts.decoder.decode(raw) {
-        Err(dead) => Content::Dead(dead),
-        Ok(Decoded::Affiliate(affiliate)) => Content::Affiliate(origin::cause(raw), Box::new(affiliate)),
-        Ok(Decoded::Body(body)) => {
-            let key = body.key();
-            if facts.homes.partition_of(&key) == facts.partition {
-                let cause = origin::cause(raw);
-                return Content::Event(Box::new(Event {
-                    at: decided_at,
-                    cause,
-                    body,
-                }));
-            }
-            Content::Away(key)
+fn arrived(raw: &RawRecord<'_>, decided_at: Instant, facts: &Facts) -> Read {
+    match read(raw, None, decided_at, facts) {
+        Read::Whole(Content::AtHome(away)) if facts.homes.partitions().of(away.slot) != facts.partition => {
+            Read::Away(away.key)
         }
+        read => read,
     }
+}
+
+fn read(raw: &RawRecord<'_>, phone: Option<SpelledPhone>, at: Instant, facts: &Facts) -> Read {
+    let (body, carried) = match (facts.decoder.decode(raw), phone) {
+        (Err(dead), _) => return Read::Dead(dead),
+        (Ok(Decoded::Affiliate(affiliate)), None) => {
+            return Read::Whole(Content::Affiliate(origin::cause(raw), affiliate));
+        }
+        (Ok(Decoded::Affiliate(affiliate)), Some(phone)) => {
+            (Body::Command(Box::new(affiliate.with_phone(phone))), None)
+        }
+        (Ok(Decoded::Command(command)), _) => (Body::Command(command), None),
+        (Ok(Decoded::Message(inbound, carried)), _) => (Body::Inbound(inbound), Some(carried)),
+    };
+    let cause = origin::cause(raw);
+    at_home(Event { at, cause, body }, carried, facts)
+}
+
+fn at_home(event: Event, carried: Option<Carried>, facts: &Facts) -> Read {
+    Read::Whole(Content::AtHome(Box::new(AtHome::new(event, carried, facts))))
 }
 
 #[cfg(test)]

@@ -268,7 +268,8 @@ impl Part {
         if let Item::Record(_, prepared) = item {
             let Some(at) = prepared.at() else { return };
             let input = at.topic_partition();
-            if let Some(timestamp) = prepared.record().and_then(|record| record.timestamp) {
+            if let Some(timestamp) = prepared.timestamp() {
+                folded.tally.timestamps.push(timestamp);
                 set(&mut folded.tally.settled, &input, timestamp);
             }
             set(&mut self.positions, &input, at.offset + 1);

@@ -1,6 +1,7 @@
 //! The home of a key: the one partition whose task judges it. Nothing here depends on where a record came in.
 
 use crate::domain::ids::{OrgId, Slot};
+use crate::domain::phone::PhoneText;
 use crate::domain::record::Key;
 
 /// Partitions are told apart by the low 12 bits of a hash; no number of partitions asks for more.
@@ -88,19 +89,20 @@ impl Homes {
 /// record stands at its owner's home.
 #[must_use]
 pub fn home_text(key: &Key) -> String {
+    home_parts(key, &mut PhoneText::default()).concat()
+}
+
+/// The same in parts, for who only hashes it.
+pub(super) fn home_parts<'a>(key: &'a Key, room: &'a mut PhoneText) -> [&'a str; 3] {
+    let joined = |org: &'a OrgId, of: &'a str| [org.as_str(), ":", of];
     match key {
-        Key::Phone(org, phone) | Key::Archive(org, phone, _) => joined(org, phone.text(&mut [0; 21])),
+        Key::Phone(org, phone) | Key::Archive(org, phone, _) => joined(org, phone.text(room)),
         Key::User(org, user) => joined(org, user.as_str()),
         Key::Contact(org, crm_id) => joined(org, crm_id.as_str()),
         Key::Chatroom(org, name) => joined(org, name.as_str()),
-        Key::Org(org) => org.as_str().to_owned(),
-        Key::Ids(owner, ..) => home_text(owner),
+        Key::Org(org) => [org.as_str(), "", ""],
+        Key::Ids(owner, ..) => home_parts(owner, room),
     }
-}
-
-/// It is made several times for each record, so it takes one allocation.
-fn joined(org: &OrgId, of: &str) -> String {
-    [org.as_str(), ":", of].concat()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The keys of changelog and index. None holds a phone, a contact's id or a user's id in clear: only a keyed hash of it.
 
-use super::homes::home_text;
+use super::homes::home_parts;
+use crate::domain::phone::PhoneText;
 use crate::domain::record::{Key, MemoryKind};
 use siphasher::sip128::{Hasher128, SipHasher24};
 use std::fmt;
@@ -235,7 +236,9 @@ impl StateKey {
 
     /// The kind is part of what is hashed: a contact may be called as a phone is.
     fn hashed(&self, kind: Kind, key: &Key) -> RecordKey {
-        let hash = sip128(&self.0, &[&[kind.byte(), b':'], home_text(key).as_bytes()]);
+        let mut room = PhoneText::default();
+        let [org, colon, of] = home_parts(key, &mut room).map(str::as_bytes);
+        let hash = sip128(&self.0, &[&[kind.byte(), b':'], org, colon, of]);
         let mut record_key = RecordKey::new(kind);
         record_key.push(&hash.to_be_bytes());
         record_key

@@ -10,6 +10,7 @@ use crate::domain::record::Record;
 use crate::domain::timers::Clocks;
 use crate::index::{Batch, Change as IndexChange, Op};
 use foldhash::fast::RandomState;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -165,8 +166,10 @@ impl Overlay {
     }
 
     fn let_go(&mut self, change: Change, to: i64, cache: &mut Cache) {
-        if self.latest.get(&change.key).is_some_and(|latest| latest.to == to) {
-            self.latest.remove(&change.key);
+        if let Entry::Occupied(latest) = self.latest.entry(change.key)
+            && latest.get().to == to
+        {
+            latest.remove();
             cache.put(change.key, change.record.and(change.value));
         }
     }

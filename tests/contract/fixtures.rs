@@ -52,8 +52,9 @@ pub fn event(kind: TopicKind, case: &str) -> Event {
 pub fn event_of(kind: TopicKind, value: &str) -> Event {
     let record = record(kind, value);
     let body = match decoder().decode(&record).unwrap() {
-        Decoded::Body(body) => body,
-        Decoded::Affiliate(affiliate) => Body::Command(affiliate.parse(Region::parse("IN")).unwrap()),
+        Decoded::Message(inbound, _) => Body::Inbound(inbound),
+        Decoded::Command(command) => Body::Command(command),
+        Decoded::Affiliate(affiliate) => Body::Command(Box::new(affiliate.parse(Region::parse("IN")).unwrap())),
     };
     Event {
         at: DECIDED_AT,

@@ -1,11 +1,11 @@
 //! The examples of the inputs, as the router reads them.
 
 use crate::examples;
-use crate::fixtures::{decoder, record};
+use crate::fixtures::{decoder, event_of, record};
 use crate::json_text::compact;
 use chatroom_router::contract::words::Word;
 use chatroom_router::contract::{Decoded, RawRecord, TopicKind};
-use chatroom_router::domain::event::{Body, Command, What};
+use chatroom_router::domain::event::{Command, What};
 use chatroom_router::domain::settings::Region;
 use proptest::prelude::*;
 
@@ -13,11 +13,8 @@ use proptest::prelude::*;
 fn every_example_is_read() {
     for topic in TopicKind::INPUTS {
         for example in examples::valid(topic) {
-            let decoded = decoder().decode(&record(topic, &example.text));
-            let decoded = decoded.unwrap_or_else(|refused| panic!("{}: {refused:?}", example.case));
-            let compacted = compact(&example.text);
-            let again = decoder().decode(&record(topic, &compacted));
-            assert_eq!(again, Ok(decoded), "{}", example.case);
+            let read = event_of(topic, &example.text).body;
+            assert_eq!(event_of(topic, &compact(&example.text)).body, read, "{}", example.case);
         }
     }
 }
@@ -36,9 +33,9 @@ fn every_invalid_example_is_a_dead_letter_for_its_reason() {
 
 fn command(record: &RawRecord<'_>) -> Command {
     match decoder().decode(record).unwrap() {
-        Decoded::Body(Body::Command(command)) => command,
+        Decoded::Command(command) => *command,
         Decoded::Affiliate(affiliate) => affiliate.parse(Region::parse("IN")).unwrap(),
-        other @ Decoded::Body(_) => panic!("{other:?}"),
+        other @ Decoded::Message(..) => panic!("{other:?}"),
     }
 }
 

@@ -220,7 +220,7 @@ fn happened(
         display_name: if by_crm { "Asha Rao" } else { "Back office" }.into(),
         external_ref_id: by_crm.then_some(reference),
     });
-    let what = Consequence::Lifecycle(Lifecycle {
+    let what = Consequence::Lifecycle(Box::new(Lifecycle {
         org: org(),
         happening,
         subject,
@@ -228,7 +228,7 @@ fn happened(
         occurred_at,
         request: asked.map(request),
         created,
-    });
+    }));
     let event = event(TopicKind::InboundMessages, "text");
     let mut case = case(TopicKind::LifecycleEvents, name, event, what);
     if by_timer {
@@ -285,7 +285,12 @@ fn result(kind: CommandType, id: &str) -> CommandResult {
 
 fn answered(name: &'static str, result: CommandResult) -> Case {
     let event = event(TopicKind::CrmChanges, "chatroom-activate");
-    case(TopicKind::CommandResults, name, event, Consequence::Result(result))
+    case(
+        TopicKind::CommandResults,
+        name,
+        event,
+        Consequence::Result(Box::new(result)),
+    )
 }
 
 fn contact(status: ContactStatus) -> Option<ContactView> {

@@ -5,7 +5,7 @@ use super::frame;
 use super::positions::{Logs, Place, Positions, TOPICS};
 use super::ring::{Event, Ring};
 use crate::config::{Config, Orgs};
-use crate::contract::TopicKind;
+use crate::contract::{TopicKind, uuid5};
 use crate::domain::ids::OrgId;
 use crate::failure::{Exit, Failure};
 use crate::kafka::{Error, Lookup, Reading, Record, Replay, Settings, TopicPartition};
@@ -183,7 +183,7 @@ struct Chatroom<'a> {
 
 fn logs(cluster: &str, names: &[Arc<str>]) -> Logs {
     let whole = format!("{cluster}\n{}", names.join("\n"));
-    let bytes = Uuid::new_v5(&Uuid::NAMESPACE_URL, whole.as_bytes()).into_bytes();
+    let bytes = uuid5(&Uuid::NAMESPACE_URL, &[whole.as_bytes()]).into_bytes();
     Logs::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
 }
 

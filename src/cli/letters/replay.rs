@@ -4,6 +4,7 @@ use super::lookup;
 use crate::cli::output::Out;
 use crate::cli::progress::Bar;
 use crate::config::Config;
+use crate::contract::uuid5;
 use crate::failure::{Exit, Failure};
 use crate::letters::filter::Filter;
 use crate::letters::replay::{self, Replay, Summary};
@@ -76,7 +77,7 @@ fn place(group: &str, shelf: Shelf, words: &[String]) -> String {
     if words.is_empty() {
         return name;
     }
-    let hash = Uuid::new_v5(&Uuid::NAMESPACE_OID, words.join("\n").as_bytes());
+    let hash = uuid5(&Uuid::NAMESPACE_OID, &[words.join("\n").as_bytes()]);
     let hash = hash.simple().to_string();
     format!("{name}-{}", hash.get(..12).unwrap_or(&hash))
 }

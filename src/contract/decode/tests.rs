@@ -39,14 +39,14 @@ fn decode(kind: TopicKind, value: &str) -> Result<Decoded, DeadLetter> {
 
 fn inbound(value: &str) -> Inbound {
     match decode(TopicKind::InboundMessages, value) {
-        Ok(Decoded::Body(Body::Inbound(inbound))) => inbound,
+        Ok(Decoded::Message(inbound, _)) => inbound,
         other => panic!("{value}: {other:?}"),
     }
 }
 
 fn command_of(record: &RawRecord<'_>) -> Command {
     match decoder().decode(record) {
-        Ok(Decoded::Body(Body::Command(command))) => command,
+        Ok(Decoded::Command(command)) => *command,
         other => panic!("{record:?}: {other:?}"),
     }
 }

@@ -16,7 +16,7 @@ fn events(effects: &[Effect]) -> Vec<&Lifecycle> {
     effects
         .iter()
         .filter_map(|effect| match &effect.what {
-            Consequence::Lifecycle(event) => Some(event),
+            Consequence::Lifecycle(event) => Some(event.as_ref()),
             _ => None,
         })
         .collect()
@@ -143,7 +143,7 @@ fn put(world: &mut World, line: &str) -> Option<AcceptedSettings> {
     let event = script::event(line, world.events + 1);
     world.events += 1;
     world.step(&event).into_iter().find_map(|effect| match effect.what {
-        Consequence::Settings(accepted) => Some(accepted),
+        Consequence::Settings(accepted) => Some(*accepted),
         _ => None,
     })
 }

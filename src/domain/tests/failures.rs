@@ -15,7 +15,7 @@ fn failing(script: &mut Script, line: &str, fails: fn(&Step) -> bool) -> Vec<Str
             && fails(step)
         {
             let instead = step.given_up(org).map(|step| Event {
-                body: Body::Step(org.clone(), step),
+                body: Body::Step(org.clone(), Box::new(step)),
                 ..event.clone()
             });
             waiting.extend(instead);

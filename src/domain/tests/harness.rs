@@ -171,7 +171,7 @@ impl World {
                     Consequence::PassOn(passed) => waiting.push_back(Event {
                         at: passed.at,
                         cause: event.cause.clone(),
-                        body: Body::Step(passed.org.clone(), passed.step.clone()),
+                        body: Body::Step(passed.org.clone(), Box::new(passed.step.clone())),
                     }),
                     Consequence::Settings(accepted) => self.set(event.at, accepted.content.clone()),
                     _ => published.push(effect),

@@ -160,7 +160,7 @@ impl Homes {
         let event = self.queues.get_mut(&lane)?.pop_front()?;
         let effects = self.judge(&event, lane.1);
         // That a dead letter ended a request can't be heard twice: its id may be in use again.
-        let once = matches!(event.body, Body::Step(_, Step::Done { answer: None, .. }));
+        let once = matches!(&event.body, Body::Step(_, step) if matches!(**step, Step::Done { answer: None, .. }));
         if self.twice && matches!(event.body, Body::Step(..)) && !once {
             self.judge(&event, lane.1);
         }

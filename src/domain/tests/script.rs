@@ -67,7 +67,7 @@ pub fn event(line: &str, number: u128) -> Event {
     let body = match words.plain(1) {
         "message" => Body::Inbound(heard(&words, at, number)),
         "sweep" => Body::Sweep(org(), spelled(words.plain(2)).canonical),
-        _ => Body::Command(command(&words, number)),
+        _ => Body::Command(Box::new(command(&words, number))),
     };
     Event {
         at,
@@ -254,7 +254,7 @@ pub fn passed_on(event: &Event, effect: &Effect, passed: &crate::domain::effect:
     Event {
         at: passed.at,
         cause,
-        body: Body::Step(passed.org.clone(), passed.step.clone()),
+        body: Body::Step(passed.org.clone(), Box::new(passed.step.clone())),
     }
 }
 
