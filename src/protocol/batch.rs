@@ -22,6 +22,8 @@ pub struct Part {
     pub positions: BTreeMap<TopicPartition, i64>,
     /// The greatest decision time consumed of each input.
     pub consumed: BTreeMap<TopicPartition, Instant>,
+    /// The least decision time of any.
+    pub earliest: Option<Instant>,
     /// What the changelog gets, once folded: the changed records and, last, the progress record.
     pub changes: Vec<Change>,
     pub progress: Option<Progress>,
@@ -233,6 +235,7 @@ impl Part {
             set: WorkingSet::new(running.facts.state_key),
             positions: running.positions.clone(),
             consumed: BTreeMap::new(),
+            earliest: None,
             changes: Vec::new(),
             progress: None,
             keep: false,
@@ -244,6 +247,7 @@ impl Part {
             self.set.start_over();
         }
         self.consumed.clear();
+        self.earliest = None;
         self.changes.clear();
         self.progress = None;
         self.keep = false;
@@ -273,8 +277,10 @@ impl Part {
                 set(&mut folded.tally.settled, &input, timestamp);
             }
             set(&mut self.positions, &input, at.offset + 1);
+            let decided_at = prepared.decided_at();
+            self.earliest = Some(self.earliest.map_or(decided_at, |earliest| earliest.min(decided_at)));
             let decided_to = self.consumed.get(&input).copied().unwrap_or(Instant(i64::MIN));
-            set(&mut self.consumed, &input, decided_to.max(prepared.decided_at()));
+            set(&mut self.consumed, &input, decided_to.max(decided_at));
         }
     }
 

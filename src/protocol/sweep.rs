@@ -24,6 +24,8 @@ pub struct Sweeper {
     pub swept_to: Option<Instant>,
     /// What is being searched.
     pub searching: Option<Search>,
+    /// Since the last search began something was judged at an instant that it took for swept: the next leaves nothing out.
+    late: bool,
     /// The settings that the last search was made by: by others, what was due before may have changed.
     settings: i64,
 }
@@ -48,9 +50,17 @@ impl Sweeper {
             self.settings = settings;
             self.swept_to = None;
         }
-        self.swept_to
-            .is_none_or(|swept| horizon.0 - swept.0 >= STEP_MS)
-            .then_some(horizon)
+        let is_worth = self.swept_to.is_none_or(|swept| horizon.0 - swept.0 >= STEP_MS);
+        if is_worth && std::mem::take(&mut self.late) {
+            self.swept_to = None;
+        }
+        is_worth.then_some(horizon)
+    }
+
+    /// A record was judged at that instant. What it started may have been due by days that are no longer in force.
+    pub fn judged(&mut self, at: Instant) {
+        let searched = self.searching.map(|search| search.horizon);
+        self.late |= searched.max(self.swept_to).is_some_and(|swept| at <= swept);
     }
 
     /// A page of the search is committed: what is to be searched next, if anything.
@@ -207,6 +217,7 @@ mod tests {
     fn other_settings_make_all_be_searched_again() {
         let mut sweeper = Sweeper {
             swept_to: Some(Instant(10)),
+            late: false,
             ..Sweeper::default()
         };
         assert_eq!(sweeper.worth(Some(Instant(11)), 0), None);

@@ -328,6 +328,7 @@ impl Core {
                 continue;
             };
             running.positions = part.positions;
+            part.earliest.into_iter().for_each(|at| running.sweep.judged(at));
             let Some(progress) = part.progress else { continue };
             let places = folded.changelog.get(&partition).map_or(&[][..], Vec::as_slice);
             let committed: Option<Vec<i64>> = places.iter().map(|place| *offsets.get(*place)?).collect();

@@ -6,12 +6,13 @@ use chatroom_router::contract::TopicKind;
 use chatroom_router::domain::ids::OrgId;
 use chatroom_router::domain::settings::{Content, Days, DaysChange, InboundScope, OrgSettings};
 use chatroom_router::domain::time::Instant;
-use chatroom_router::index::{Applied, Begun, Generation, Marker};
+use chatroom_router::index::{Applied, Begun, Generation, Marker, Read};
 use chatroom_router::judging::SettingsTable;
 use chatroom_router::kafka::{Rebalance, Record, TimestampKind, TopicPartition};
 use chatroom_router::protocol::burst::Limit;
 use chatroom_router::protocol::{
-    Action, Core, Event, Life, Now, RecoveryAnswer, RecoveryQuestion, Report, Seen, TransactionAnswer, TransactionStep,
+    Action, Core, DueEntries, Event, Life, Now, RecoveryAnswer, RecoveryQuestion, Report, Seen, TransactionAnswer,
+    TransactionStep,
 };
 use chatroom_router::state::progress::Progress;
 use std::sync::Arc;
@@ -389,34 +390,109 @@ fn an_index_that_is_doubted_from_outside_is_built_anew_once_and_then_believed() 
     assert_eq!(hand.marker.expect("a build").of, after_the_doubt);
 }
 
-#[test]
-fn a_search_for_timers_that_failed_is_made_again() {
-    let mut hand = Hand::new();
-    hand.assigned();
-    let days = Days {
-        deactivate_after: Some(1),
+fn day(number: i64) -> Instant {
+    Instant(BEGINNING_MS + number * 24 * HOUR_MS as i64)
+}
+
+/// Settings of one org, with the days after which it lets chatrooms rest, each from some day on.
+fn days_of_inactivity(from: &[(i64, u32)]) -> SettingsTable {
+    let days = |after: u32| Days {
+        deactivate_after: Some(after),
         expire_after: None,
     };
+    let changes = from.iter().map(|(number, after)| DaysChange {
+        at: day(*number),
+        days: days(*after),
+    });
     let content = Content {
         default_region: None,
         waba_phones: Vec::new(),
-        days,
+        days: days(from.last().expect("some days").1),
         expired_auto_reply: None,
         inbound_scope: InboundScope::default(),
     };
     let mut table = SettingsTable::default();
-    let at = Instant(BEGINNING_MS);
-    table.put(
-        OrgId::parse("acme").expect("an id"),
-        OrgSettings {
-            version: 0,
-            content: Some(content),
-            changes: vec![DaysChange { at, days }],
-        },
-    );
+    let settings = OrgSettings {
+        version: 0,
+        content: Some(content),
+        changes: changes.collect(),
+    };
+    table.put(OrgId::parse("acme").expect("an id"), settings);
+    table
+}
+
+/// The latest start of a clock that is asked for.
+fn searched_to(actions: &[Action]) -> Option<Instant> {
+    actions.iter().find_map(|action| match action {
+        Action::FindDue(question) => question.cutoffs.iter().map(|(_, upto)| Instant(*upto)).max(),
+        _ => None,
+    })
+}
+
+/// A5: what was due under the days in force at any instant is due, whether or not a sweep came by.
+#[test]
+fn what_is_judged_late_is_swept_by_the_days_that_were_in_force_then() {
+    let mut hand = Hand::new();
+    hand.assigned();
+    let table = days_of_inactivity(&[(0, 1), (2, 180)]);
+    let (by_the_first, by_the_last) = (day(1).plus(-1), |number: i64| day(number - 180));
     let asked = hand.after(1_000);
-    hand.settings_are(&asked, table);
-    hand.tell(Event::ClockHorizon(Instant(BEGINNING_MS + 30 * 24 * HOUR_MS as i64)));
+    hand.settings_are(&asked, table.clone());
+    hand.tell(Event::ClockHorizon(day(30)));
+    let sweep = |hand: &mut Hand| {
+        let searched = searched_to(&hand.after(1));
+        let nothing = Read::Found {
+            marker: hand.marker.expect("a build"),
+            value: DueEntries {
+                values: Vec::new(),
+                whole: true,
+            },
+        };
+        let life = hand.life();
+        hand.tell(Event::Due(life, Some(nothing)));
+        let asked = hand.after(1_000);
+        hand.settings_are(&asked, days_of_inactivity(&[(0, 1), (2, 180)]));
+        searched
+    };
+    assert_eq!(sweep(&mut hand), Some(by_the_first));
+    hand.tell(Event::ClockHorizon(day(31)));
+    assert_eq!(sweep(&mut hand), Some(by_the_last(31)), "all before was swept");
+
+    let record = Record {
+        at: hand.at(TopicKind::InboundMessages).at(0),
+        key: None,
+        value: Some(b"noise".to_vec()),
+        headers: Vec::new(),
+        timestamp: Some(BEGINNING_MS),
+        timestamp_kind: TimestampKind::Create,
+    };
+    hand.tell(Event::Record(record));
+    let asked = hand.after(1_000);
+    assert!(matches!(
+        step_of(hand.settings_are(&asked, table)),
+        Some(TransactionStep::Begin)
+    ));
+    let TransactionStep::Produce(records) = hand.step(TransactionAnswer::Begun) else {
+        panic!("nothing is produced");
+    };
+    hand.step(TransactionAnswer::Produced);
+    let offsets = (0..records.len() as i64).map(Some).collect();
+    hand.step(TransactionAnswer::Flushed(offsets));
+    hand.step(TransactionAnswer::OffsetsSent);
+    hand.tell(Event::Transaction(TransactionAnswer::Committed));
+    hand.tell(Event::ClockHorizon(day(32)));
+    assert_eq!(sweep(&mut hand), Some(by_the_first), "by that of which this may be due");
+    hand.tell(Event::ClockHorizon(day(33)));
+    assert_eq!(sweep(&mut hand), Some(by_the_last(33)), "and once");
+}
+
+#[test]
+fn a_search_for_timers_that_failed_is_made_again() {
+    let mut hand = Hand::new();
+    hand.assigned();
+    let asked = hand.after(1_000);
+    hand.settings_are(&asked, days_of_inactivity(&[(0, 1)]));
+    hand.tell(Event::ClockHorizon(day(30)));
     let searches = |actions: &[Action]| actions.iter().any(|action| matches!(action, Action::FindDue(_)));
     assert!(searches(&hand.after(1)));
     assert!(!searches(&hand.after(1)), "one at a time");
