@@ -46,7 +46,7 @@ pub struct Admin {
 
 impl Admin {
     pub fn open(settings: &Settings) -> Result<Self, Error> {
-        let client = AdminClient::from_config_and_context(&settings.admin(), Quiet)
+        let client = AdminClient::from_config_and_context(&settings.admin(), Quiet::default())
             .map_err(|source| Error::client("opening an admin client", source))?;
         Ok(Self {
             client,

@@ -9,6 +9,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList};
 
+use super::client_log::ClientLog;
 pub use super::fault::Fault;
 use super::fault::classify;
 use super::leaders::{KNOW, Leaders};
@@ -32,11 +33,12 @@ pub enum Polled {
 }
 
 /// Logs what the library has to say. Its rebalances are answered here only while a consumer is dropped.
-pub(super) struct Quiet;
+#[derive(Default)]
+pub(super) struct Quiet(ClientLog);
 
 impl ClientContext for Quiet {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        log(level as i32, &format!("{facility}: {line}"));
+        self.0.line(level as i32, &format!("{facility}: {line}"));
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -45,16 +47,6 @@ impl ClientContext for Quiet {
 }
 
 impl ConsumerContext for Quiet {}
-
-/// Syslog's levels: 3 and below are errors, 4 a warning, 5 a notice.
-pub(super) fn log(level: i32, line: &str) {
-    match level {
-        ..=3 => tracing::error!(line, "kafka_client_log"),
-        4 => tracing::warn!(line, "kafka_client_log"),
-        5 => tracing::info!(line, "kafka_client_log"),
-        _ => tracing::debug!(line, "kafka_client_log"),
-    }
-}
 
 /// A consumer on its owner's thread. Dropping it leaves the group, in up to some seconds; [`Consumer::close`] has a bound.
 pub struct Consumer {
@@ -79,7 +71,7 @@ impl Consumer {
 
     /// A client of any of the configurations of [`super::client_config`].
     pub(super) fn from_config(config: &rdkafka::ClientConfig) -> Result<Self, Error> {
-        let client = BaseConsumer::from_config_and_context(config, Quiet)
+        let client = BaseConsumer::from_config_and_context(config, Quiet::default())
             .map_err(|source| Error::client("opening a consumer", source))?;
         super::native::reach(client.client(), Duration::ZERO);
         let events = Events::of(client).ok_or(Error::Misuse("a consumer needs a group id"))?;
@@ -178,7 +170,7 @@ impl Consumer {
                 Some(Polled::Fault(classify(code, text, fatal, at)))
             }
             Event::Log { level, text } => {
-                log(level, &text);
+                self.client().client().context().0.line(level, &text);
                 None
             }
             Event::Other => None,

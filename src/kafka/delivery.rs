@@ -9,8 +9,9 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{DeliveryResult, Header as NativeHeader, Message, OwnedHeaders};
 use rdkafka::producer::{NoCustomPartitioner, ProducerContext};
 
+use super::client_log::ClientLog;
 use super::txn_error::TxnError;
-use super::{ClientError, NewHeader, consumer};
+use super::{ClientError, NewHeader};
 
 /// Where a record went. Certain once its transaction is committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,11 +102,21 @@ pub(super) fn blames_records(code: Code) -> bool {
 }
 
 /// The producer's side of [`Deliveries`].
-pub(super) struct Reports(pub(super) Arc<Deliveries>);
+pub(super) struct Reports {
+    deliveries: Arc<Deliveries>,
+    log: ClientLog,
+}
+
+impl Reports {
+    pub(super) fn to(deliveries: Arc<Deliveries>) -> Self {
+        let log = ClientLog::default();
+        Self { deliveries, log }
+    }
+}
 
 impl ClientContext for Reports {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
-        consumer::log(level as i32, &format!("{facility}: {line}"));
+        self.log.line(level as i32, &format!("{facility}: {line}"));
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -117,7 +128,7 @@ impl ProducerContext<NoCustomPartitioner> for Reports {
     type DeliveryOpaque = usize;
 
     fn delivery(&self, result: &DeliveryResult<'_>, tag: usize) {
-        let mut state = self.0.state();
+        let mut state = self.deliveries.state();
         match result {
             Ok(message) => {
                 let (partition, offset) = (message.partition(), message.offset());

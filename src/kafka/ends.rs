@@ -27,7 +27,7 @@ impl Feed {
     /// Connects in the background.
     pub fn open(settings: &Settings) -> Result<Self, Error> {
         let deliveries = Arc::<Deliveries>::default();
-        let native = ThreadedProducer::from_config_and_context(&settings.feed(), Reports(deliveries.clone()))
+        let native = ThreadedProducer::from_config_and_context(&settings.feed(), Reports::to(deliveries.clone()))
             .map_err(|source| Error::client("opening a producer", source))?;
         Ok(Self { native, deliveries })
     }

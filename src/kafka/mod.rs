@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 pub mod admin;
 pub mod client_config;
+mod client_log;
 pub mod consumer;
 mod delivery;
 pub mod ends;

@@ -66,6 +66,6 @@ impl Outlet {
 }
 
 fn open(settings: &Settings, give_up: Duration) -> Result<FutureProducer<Quiet>, Error> {
-    FutureProducer::from_config_and_context(&settings.outlet(give_up), Quiet)
+    FutureProducer::from_config_and_context(&settings.outlet(give_up), Quiet::default())
         .map_err(|source| Error::client("opening a producer", source))
 }

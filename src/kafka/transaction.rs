@@ -72,7 +72,7 @@ impl Transactions {
         let until = Instant::now() + deadline;
         let deliveries = Arc::<Deliveries>::default();
         let config = settings.producer(transactional_id);
-        let native = Native::from_config_and_context(&config, Reports(deliveries.clone()))
+        let native = Native::from_config_and_context(&config, Reports::to(deliveries.clone()))
             .map_err(|source| TxnError::of("opening a producer", source))?;
         // Called before a broker has answered, the library looks for the coordinator only after 500 ms.
         while !native::reach(native.client(), STEP) && Instant::now() < until && !cancelled() {}
