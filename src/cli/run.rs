@@ -30,15 +30,8 @@ pub fn run(config: Config) -> Result<(), Failure> {
     let runtime = runtime.map_err(|error| internal(&error))?;
     let _entered = runtime.enter();
     let shutdown = Shutdown::on_signals().map_err(|error| internal(&error))?;
-    // Not well, whoever wished for the end: it may have been a worker that failed, and then it is to be started again.
-    let end = || {
-        ::tracing::error!(
-            "the drain did not end in its time: ends all the same, and who comes next goes on from the log"
-        );
-        std::process::exit(Exit::Internal as i32);
-    };
     let patience = config.shutdown.drain + GRACE;
-    shutdown.at_last(patience, end).map_err(|error| internal(&error))?;
+    end_what_hangs(&shutdown, patience).map_err(|error| internal(&error))?;
     let ended = Shutdown::new();
     let app = App::on_services(Arc::new(config), shutdown)?;
     runtime.block_on(app.serve_admin(level, ended.clone()))?;
@@ -52,4 +45,48 @@ pub fn run(config: Config) -> Result<(), Failure> {
     }
     ended.trigger().fire();
     result
+}
+
+/// Not well, whoever wished for the end: it may have been a worker that failed, and then it is to be started again.
+fn end_what_hangs(shutdown: &Shutdown, patience: Duration) -> std::io::Result<()> {
+    shutdown.at_last(patience, || {
+        ::tracing::error!(
+            "the drain did not end in its time: ends all the same, and who comes next goes on from the log"
+        );
+        std::process::exit(Exit::Internal as i32);
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Command, Stdio};
+
+    const HANGS: &str = "CHATROOM_ROUTER_TEST_HANGS";
+
+    /// The process that hangs is this test itself, started once more.
+    #[test]
+    fn a_drain_that_hangs_ends_its_process_with_the_code_of_our_own_fault() {
+        if std::env::var_os(HANGS).is_some() {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            let _entered = runtime.enter();
+            let shutdown = Shutdown::new();
+            end_what_hangs(&shutdown, Duration::from_millis(1)).unwrap();
+            shutdown.trigger().fire();
+            // Nobody says anything. If this is not ended by then, it ends well, which is what it must not.
+            let (_silent, heard) = std::sync::mpsc::channel::<()>();
+            _ = heard.recv_timeout(Duration::from_secs(60));
+            return;
+        }
+        let mut again = Command::new(std::env::current_exe().unwrap());
+        again
+            .args([
+                "--exact",
+                "cli::run::tests::a_drain_that_hangs_ends_its_process_with_the_code_of_our_own_fault",
+            ])
+            .env(HANGS, "1")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        assert_eq!(again.status().unwrap().code(), Some(70));
+    }
 }

@@ -4,6 +4,7 @@
 mod desk;
 mod index;
 mod stops;
+mod stuck;
 
 use crate::harness::world::World;
 use crate::wait;
