@@ -132,11 +132,11 @@ impl Core {
         std::mem::take(&mut self.actions)
     }
 
-    /// Whether all is committed and applied that will be: the worker may leave. Whoever comes next needs no other producer of ours,
-    /// and learns from the log how the transaction of the last one ended.
+    /// Whether all is committed and applied that will be: the worker may leave. It waits for no other producer: whoever comes next
+    /// learns from the log how the last one's transaction ended, if later, since the broker aborts what nobody ended in its time.
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        self.draining && matches!(self.stage, Stage::Idle | Stage::Replacing) && self.tasks.values().all(is_settled)
+        self.draining && self.stage.is_at_rest() && self.tasks.values().all(is_settled)
     }
 
     /// Whether a batch is under way that waits for an answer from outside the worker's thread.

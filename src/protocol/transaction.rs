@@ -53,6 +53,7 @@ pub struct Open {
     batch: Batch,
     folded: Folded,
     offsets: Vec<Option<i64>>,
+    begun: bool,
     /// A record of it was refused, and nobody says which: its items are tried one by one.
     alone: bool,
 }
@@ -69,6 +70,16 @@ impl Stage {
             settings_question,
             pause: Retry::default(),
         }))
+    }
+
+    /// Whether no batch is under way, or one that only another producer could bring to its end.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        match self {
+            Self::Idle | Self::Replacing => true,
+            Self::Gathering(_) => false,
+            Self::Open(open) => !open.begun,
+        }
     }
 
     #[must_use]
@@ -183,6 +194,7 @@ impl Core {
             batch,
             folded,
             offsets: Vec::new(),
+            begun: false,
             alone: false,
         }));
         self.step(TransactionStep::Begin);
@@ -203,6 +215,7 @@ impl Core {
         let Stage::Open(open) = &mut self.stage else { return };
         match answer {
             TransactionAnswer::Begun => {
+                open.begun = true;
                 let records = std::mem::take(&mut open.folded.records);
                 self.step(TransactionStep::Produce(records));
             }

@@ -100,7 +100,7 @@ impl Worker {
         let deadline = self.turn();
         self.consumer.close(deadline.left().max(Duration::from_secs(1)));
         self.parts.watch.ended();
-        // Nobody waits for the end of its threads. What it had under way when the deadline passed is fenced by who comes next.
+        // Nobody waits for the end of its threads. What it had under way is ended by who comes next under its id, or times out.
         beside("producer-close", move || drop(self.producer));
         self.failed.map_or(Ok(()), Err)
     }

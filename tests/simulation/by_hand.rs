@@ -228,22 +228,24 @@ fn an_idle_task_commits_its_offsets_again_before_they_expire() {
 }
 
 #[test]
-fn a_drain_that_lost_its_producer_waits_for_no_other() {
-    let mut hand = Hand::new();
-    hand.assigned();
-    let mut actions = hand.after(13 * HOUR_MS);
-    actions.extend(hand.after(1_000));
-    hand.settings(&actions);
-    assert!(matches!(
-        hand.step(TransactionAnswer::Begun),
-        TransactionStep::Produce(_)
-    ));
-    hand.tell(Event::Drain);
-    assert!(!hand.core.is_drained(), "its transaction is open");
-    let lost = TransactionAnswer::ProducerLost("no answer".to_owned());
-    hand.tell(Event::Transaction(lost));
-    assert!(hand.core.is_waiting(), "for another producer");
-    assert!(hand.core.is_drained());
+fn a_drain_waits_for_no_other_producer() {
+    let lost = || TransactionAnswer::ProducerLost("no answer".to_owned());
+    for (begun, answer) in [(true, lost()), (false, TransactionAnswer::NotBegun)] {
+        let mut hand = Hand::new();
+        hand.assigned();
+        let mut actions = hand.after(13 * HOUR_MS);
+        actions.extend(hand.after(1_000));
+        hand.settings(&actions);
+        if begun {
+            let produce = hand.step(TransactionAnswer::Begun);
+            assert!(matches!(produce, TransactionStep::Produce(_)));
+        }
+        hand.tell(Event::Drain);
+        assert_eq!(!begun, hand.core.is_drained(), "its transaction is open: {begun}");
+        hand.tell(Event::Transaction(answer));
+        assert!(hand.core.is_waiting(), "for another producer");
+        assert!(hand.core.is_drained());
+    }
 }
 
 #[test]
