@@ -62,7 +62,7 @@ fn judge_affiliate(command: Command, cause: &Cause, prepared: &Prepared, world: 
         body: Body::Command(Box::new(command)),
     };
     let (facts, ..) = world;
-    let at_home = AtHome::new(event, None, facts);
+    let at_home = AtHome::new(event, facts);
     if facts.homes.partitions().of(at_home.slot) == facts.partition {
         return judge_event(&at_home, prepared, world);
     }

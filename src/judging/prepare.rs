@@ -51,9 +51,11 @@ pub(super) struct AtHome {
 }
 
 impl AtHome {
-    pub fn new(event: Event, carried: Option<Carried>, facts: &Facts) -> Self {
+    /// Without what a message carries.
+    pub fn new(event: Event, facts: &Facts) -> Self {
         let key = event.body.key();
         let slot = facts.homes.slot_of(&key);
+        let carried = None;
         Self {
             event,
             key,
@@ -148,7 +150,9 @@ pub fn prepare(record: Record, facts: &Facts, now: Instant) -> Result<Prepared, 
         passed_on(&raw, facts).map_err(|error| format!("{}: {error}", record.at))?
     } else {
         let decided_at = decision_time(raw.timestamp, now);
-        (decided_at, arrived(&raw, decided_at, facts))
+        // Judged here if its home is here, whatever its key and partition say.
+        let is_here = |slot| facts.homes.partitions().of(slot) == facts.partition;
+        (decided_at, read(&raw, None, decided_at, facts, is_here))
     };
     let content = match read {
         Read::Whole(content) => content,
@@ -185,7 +189,7 @@ pub fn prepare_sweep(value: &[u8], facts: &Facts, horizon: Instant) -> Option<Pr
         cause,
         body: Body::Sweep(org, phone),
     };
-    let at_home = AtHome::new(event, None, facts);
+    let at_home = AtHome::new(event, facts);
     debug_assert_eq!(facts.homes.partitions().of(at_home.slot), facts.partition);
     Some(Prepared {
         from: None,
@@ -230,27 +234,25 @@ fn passed_on(raw: &RawRecord<'_>, facts: &Facts) -> Result<(Instant, Read), Stri
             let (cause, passed) = codec::decode_step(step).map_err(|error| error.to_string())?;
             let at = passed.at;
             let body = Body::Step(passed.org, Box::new(passed.step));
-            Ok((at, at_home(Event { at, cause, body }, None, facts)))
+            let at_home = AtHome::new(Event { at, cause, body }, facts);
+            Ok((at, Read::Whole(Content::AtHome(Box::new(at_home)))))
         }
         envelope::Opened::Passed {
             record,
             decided_at,
             phone,
-        } => Ok((decided_at, read(&record, phone, decided_at, facts))),
+        } => Ok((decided_at, read(&record, phone, decided_at, facts, |_| true))),
     }
 }
 
-/// A record of an input: judged here if its home is here, whatever its key and partition say.
-fn arrived(raw: &RawRecord<'_>, decided_at: Instant, facts: &Facts) -> Read {
-    match read(raw, None, decided_at, facts) {
-        Read::Whole(Content::AtHome(away)) if facts.homes.partitions().of(away.slot) != facts.partition => {
-            Read::Away(away.key)
-        }
-        read => read,
-    }
-}
-
-fn read(raw: &RawRecord<'_>, phone: Option<SpelledPhone>, at: Instant, facts: &Facts) -> Read {
+/// Reads a record of an input that came in here or was passed on; whether it is judged here is for its home to say.
+fn read(
+    raw: &RawRecord<'_>,
+    phone: Option<SpelledPhone>,
+    at: Instant,
+    facts: &Facts,
+    is_here: impl Fn(Slot) -> bool,
+) -> Read {
     let (body, carried) = match (facts.decoder.decode(raw), phone) {
         (Err(dead), _) => return Read::Dead(dead),
         (Ok(Decoded::Affiliate(affiliate)), None) => {
@@ -262,12 +264,18 @@ fn read(raw: &RawRecord<'_>, phone: Option<SpelledPhone>, at: Instant, facts: &F
         (Ok(Decoded::Command(command)), _) => (Body::Command(command), None),
         (Ok(Decoded::Message(inbound, carried)), _) => (Body::Inbound(inbound), Some(carried)),
     };
+    let key = body.key();
+    let slot = facts.homes.slot_of(&key);
+    if !is_here(slot) {
+        return Read::Away(key);
+    }
     let cause = origin::cause(raw);
-    at_home(Event { at, cause, body }, carried, facts)
-}
-
-fn at_home(event: Event, carried: Option<Carried>, facts: &Facts) -> Read {
-    Read::Whole(Content::AtHome(Box::new(AtHome::new(event, carried, facts))))
+    Read::Whole(Content::AtHome(Box::new(AtHome {
+        event: Event { at, cause, body },
+        key,
+        slot,
+        carried,
+    })))
 }
 
 #[cfg(test)]
