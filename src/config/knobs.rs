@@ -239,8 +239,8 @@ const WORK: &[Knob] = &[
     knob(
         "batch.max_records",
         Number(1, 100_000),
-        Is("5000"),
-        "Records in one transaction, at most. More raise the rate under load, and the time that an abort repeats.",
+        Is("10000"),
+        "Records in one transaction, at most. More raise the rate under load, and with it the memory, some kilobytes for each, and the time that an abort repeats.",
     ),
     knob(
         "batch.max_bytes",

@@ -108,7 +108,7 @@ impl Worker {
         let phase = watch::phase(&step);
         let answer = match step {
             TransactionStep::Begin => Some(self.begin()),
-            TransactionStep::Produce(records) => Some(self.produce(&records)),
+            TransactionStep::Produce(records) => Some(self.produce(records)),
             TransactionStep::Flush => {
                 self.flushing = Some(started);
                 return None;
@@ -146,12 +146,13 @@ impl Worker {
         }
     }
 
-    fn produce(&mut self, records: &[NewRecord]) -> TransactionAnswer {
+    /// The client copies each record, so each is let go of at once.
+    fn produce(&mut self, records: Vec<NewRecord>) -> TransactionAnswer {
         let Producer::Open(transaction) = &mut self.producer else {
             return gone();
         };
-        for (place, record) in records.iter().enumerate() {
-            if let Err(error) = transaction.send(place, record) {
+        for (place, record) in records.into_iter().enumerate() {
+            if let Err(error) = transaction.send(place, &record) {
                 return failed(error);
             }
         }
