@@ -25,6 +25,8 @@ pub struct Recovering {
     progress: Option<Progress>,
     positions: BTreeMap<TopicPartition, i64>,
     seen: Seen,
+    /// The sequence of the last progress record below the marker.
+    at_marker: Option<u64>,
     of: Option<Generation>,
     /// Offset that the index has been brought to.
     applied_to: i64,
@@ -72,6 +74,7 @@ impl Recovering {
             progress: None,
             positions: BTreeMap::new(),
             seen: Seen::default(),
+            at_marker: None,
             of: None,
             applied_to: 0,
             replayed: 0,
@@ -122,7 +125,7 @@ impl Recovering {
             RecoveryAnswer::Hopeless(why) => Next::Stop(why),
             RecoveryAnswer::Untrusted { why, marker } => self.give_up(why, marker, around),
             RecoveryAnswer::Committed(committed) => {
-                self.committed = committed;
+                (self.committed, self.seen, self.at_marker) = (committed, Seen::default(), None);
                 Next::Ask(RecoveryQuestion::Watermarks {
                     changelog: changelog.clone(),
                     inputs: inputs.to_vec(),
@@ -142,14 +145,15 @@ impl Recovering {
                     high,
                 })
             }
+            RecoveryAnswer::LastProgress(progress) if self.seen.marker.is_some() => {
+                self.at_marker = progress.map(|progress| progress.sequence);
+                self.plan(partition, changelog, around, actions)
+            }
             RecoveryAnswer::LastProgress(progress) => {
                 self.progress = progress;
                 self.check(partition, inputs, around)
             }
-            RecoveryAnswer::Seen(seen) => {
-                self.seen = seen;
-                self.plan(partition, changelog, around, actions)
-            }
+            RecoveryAnswer::Seen(seen) => self.seen(seen, changelog, (partition, around, actions)),
             RecoveryAnswer::Begun(Begun::Begun(marker)) => {
                 if let Some(why) = self.unfit.take() {
                     return Next::Stop(why);
@@ -162,14 +166,25 @@ impl Recovering {
             RecoveryAnswer::Begun(Begun::Other(_)) | RecoveryAnswer::Applied(Applied::Foreign(_) | Applied::Gap(_)) => {
                 Next::Ask(RecoveryQuestion::Committed(inputs.to_vec()))
             }
-            RecoveryAnswer::Replayed { changes, next } => {
-                self.replayed += changes.len() as u64;
-                self.apply(changes, next, around)
-            }
+            RecoveryAnswer::Replayed { changes, next } => self.apply(changes, next, around),
             RecoveryAnswer::Applied(Applied::Applied | Applied::Already) => {
                 actions.push(Action::Report(self.applied(partition)));
                 self.replay(changelog, around)
             }
+        }
+    }
+
+    /// Before anything is made of it, the record that it was applied from last is looked for.
+    fn seen(&mut self, seen: Seen, changelog: &TopicPartition, context: Context<'_, '_>) -> Next {
+        let (partition, around, actions) = context;
+        self.seen = seen;
+        match self.found(partition, around).below_marker() {
+            Some((low, high)) => Next::Ask(RecoveryQuestion::LastProgress {
+                changelog: changelog.clone(),
+                low,
+                high,
+            }),
+            None => self.plan(partition, changelog, around, actions),
         }
     }
 
@@ -247,6 +262,22 @@ impl Recovering {
         }))
     }
 
+    fn found(&self, partition: i32, around: &Around<'_>) -> Found {
+        Found {
+            partition,
+            low: self.low,
+            high: self.high,
+            begins: self.begins(),
+            incarnation: self.progress.as_ref().map(|progress| progress.incarnation),
+            sequence: self.progress.as_ref().map(|progress| progress.sequence),
+            seen: self.seen,
+            at_marker: self.at_marker,
+            suspect: self.suspect,
+            formats: Expected::index_formats(),
+            now: around.now_ms,
+        }
+    }
+
     fn plan(
         &mut self,
         partition: i32,
@@ -255,18 +286,7 @@ impl Recovering {
         actions: &mut Vec<Action>,
     ) -> Next {
         self.suspect |= self.seen.evicted;
-        let found = Found {
-            partition,
-            low: self.low,
-            high: self.high,
-            begins: self.begins(),
-            incarnation: self.progress.as_ref().map(|progress| progress.incarnation),
-            sequence: self.progress.as_ref().map(|progress| progress.sequence),
-            seen: self.seen,
-            suspect: self.suspect,
-            formats: Expected::index_formats(),
-            now: around.now_ms,
-        };
+        let found = self.found(partition, around);
         match (recovery::plan(&found), self.seen.marker) {
             (Plan::Stop { why }, _) => Next::Stop(why),
             (Plan::Replay { from }, Some(marker)) => {
@@ -309,6 +329,7 @@ impl Recovering {
         let Some(of) = self.of else {
             return Next::Stop("replayed a changelog before its index was known: report this".to_owned());
         };
+        self.replayed += changes.len() as u64;
         let caught_up = next >= self.high;
         let applied_until = caught_up.then_some(around.now_ms);
         let batch = Batch {

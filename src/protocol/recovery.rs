@@ -9,6 +9,9 @@ use uuid::Uuid;
 /// kept in hand for clocks that differ.
 pub const TOMBSTONES_TRUSTED_MS: i64 = 6 * 24 * 3_600 * 1_000;
 
+/// Few transactions are longer: the progress record before a marker is looked for among so many offsets.
+const NEAR: i64 = 64;
+
 /// What was found of a partition before its index is trusted.
 #[derive(Debug, Clone, Copy)]
 pub struct Found {
@@ -22,6 +25,8 @@ pub struct Found {
     /// The sequence of that record.
     pub sequence: Option<u64>,
     pub seen: Seen,
+    /// That of the last progress record below the marker, where the changelog still holds one near it.
+    pub at_marker: Option<u64>,
     /// The index may have lost something, whatever its marker says.
     pub suspect: bool,
     /// The oldest and the newest format that we read.
@@ -47,12 +52,29 @@ impl Found {
         self.low > self.begins
     }
 
-    /// The index holds more of the changelog than the changelog does. The offsets alone don't always say so: the ends of
-    /// transactions that were open may have been written up to the marker since.
+    /// The index holds what the changelog does not. The offsets alone don't always say so: other transactions, or the ends of
+    /// those that were open, may have been written up to the marker since, and beyond.
     #[must_use]
     pub fn is_ahead(&self) -> bool {
         let beyond = self.seen.marker.is_some_and(|marker| marker.offset > self.high);
-        beyond || self.seen.sequence > self.sequence
+        beyond || self.seen.sequence > self.sequence || self.is_other()
+    }
+
+    /// What the changelog holds below the marker is not what was applied from there.
+    fn is_other(&self) -> bool {
+        let both = self.seen.sequence.zip(self.at_marker);
+        both.is_some_and(|(applied, held)| applied != held)
+    }
+
+    /// Where to look for the progress record that was applied last, if the index lacks what follows it.
+    #[must_use]
+    pub fn below_marker(&self) -> Option<(i64, i64)> {
+        let marker = self
+            .seen
+            .marker
+            .filter(|marker| Some(marker.of.incarnation) == self.incarnation)?;
+        let is_within = self.low < marker.offset && marker.offset < self.high;
+        is_within.then(|| (self.low.max(marker.offset - NEAR), marker.offset))
     }
 }
 
@@ -193,6 +215,7 @@ mod tests {
                 sequence: marker.map(|_| 20),
                 evicted: false,
             },
+            at_marker: None,
             suspect: false,
             formats: (1, 2),
             now: 1_000,
@@ -227,6 +250,20 @@ mod tests {
         assert!(matches!(holds(Some(21)), Plan::Stop { .. }));
         for sequence in [Some(20), Some(19), None] {
             assert_eq!(holds(sequence), Plan::Replay { from: 100 });
+        }
+    }
+
+    #[test]
+    fn an_index_that_was_applied_from_other_transactions_than_stand_there_by_now_stops() {
+        let beside = |at_marker| Found {
+            at_marker,
+            ..found(Some(marker(90)))
+        };
+        assert_eq!(beside(None).below_marker(), Some((26, 90)));
+        assert_eq!(found(Some(marker(100))).below_marker(), None, "it lacks nothing");
+        assert!(matches!(plan(&beside(Some(19))), Plan::Stop { .. }));
+        for same in [Some(20), None] {
+            assert_eq!(plan(&beside(same)), Plan::Replay { from: 90 });
         }
     }
 

@@ -11,14 +11,15 @@ pub fn ahead_of_changelog(found: &Found) -> String {
         high,
         sequence,
         seen,
+        at_marker,
         ..
     } = found;
     let applied = seen.marker.map_or(0, |marker| marker.offset);
     let what = if applied > *high {
         format!("the index is applied up to offset {applied} of a changelog that ends at {high}")
     } else {
-        let (held, last) = (seen.sequence.unwrap_or(0), sequence.unwrap_or(0));
-        format!("the index holds transaction {held} of a changelog whose last one is transaction {last}")
+        let (held, last) = (seen.sequence.unwrap_or(0), at_marker.or(*sequence).unwrap_or(0));
+        format!("the index holds transaction {held} of a changelog whose last one is transaction {last} there")
     };
     format!(
         "{what}: the changelog lost records, and the index may be the last to hold them; bring the changelog back from a replica or a \
@@ -54,9 +55,14 @@ pub(super) fn disagree(partition: i32, input: &TopicPartition, committed: Option
         Some(committed) => format!("records {committed} to {} are then judged again", progress - 1),
         None => "all of it is then judged again".to_owned(),
     };
+    let twice = if committed.is_some_and(|committed| committed > progress) {
+        ", and judged twice only what the changelog lost, if it did lose its end"
+    } else {
+        " or judged twice"
+    };
     format!(
         "the group has committed {said} of {input}, but the changelog's progress record says {progress}: offsets were set by hand, \
-         or the changelog is another; go on from the progress record, with which nothing is lost or judged twice: `chatroom-router \
+         or the changelog is another; go on from the progress record, with which nothing is lost{twice}: `chatroom-router \
          positions accept changelog --partition {partition}`, or from the group's offset ({other}): `chatroom-router positions \
          accept group --partition {partition}`"
     )

@@ -95,8 +95,8 @@ impl Committed {
 /// The index's marker moved in a way that what is held here can't make good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Astray {
-    #[error("a transaction ends at changelog offset {to}, and an earlier one at {held}")]
-    Backwards { to: i64, held: i64 },
+    #[error("a transaction begins at changelog offset {begins}, and an earlier one ends at {held}")]
+    Backwards { begins: i64, held: i64 },
     #[error("the index stands at changelog offset {marker}, and this task has committed up to {committed} only")]
     Ahead { marker: i64, committed: i64 },
 }
@@ -134,8 +134,9 @@ impl Overlay {
     /// A transaction was committed; `to` is the changelog offset after it.
     pub fn commit(&mut self, to: i64, changes: Vec<(i64, Change)>) -> Result<(), Astray> {
         let from = self.committed();
-        if to <= from {
-            return Err(Astray::Backwards { to, held: from });
+        let begins = changes.first().map_or(to - 1, |(offset, _)| *offset);
+        if begins < from {
+            return Err(Astray::Backwards { begins, held: from });
         }
         for (_, change) in &changes {
             let record = change.record.clone();

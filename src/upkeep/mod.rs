@@ -50,6 +50,8 @@ pub struct Stand {
     pub marker: Option<Marker>,
     /// Of the progress record that the index holds.
     pub sequence: Option<u64>,
+    /// Of the last one below the marker that the changelog holds near it.
+    at_marker: Option<u64>,
     /// Records of the changelog that the index lacks; offsets, where there are many.
     pub behind: i64,
     /// Before the changelog's end was asked for: what was committed by then lies before it.
@@ -102,6 +104,7 @@ impl Stand {
                 sequence: self.sequence,
                 evicted: false,
             },
+            at_marker: self.at_marker,
             suspect: false,
             formats: Expected::index_formats(),
             now: self.at,
@@ -197,16 +200,22 @@ impl Upkeep {
         }
         let Seen { marker, sequence, .. } = self.wait(seen(&self.index, partition))?;
         let from = marker.map_or(low, |marker| marker.offset.max(low));
-        Ok(Stand {
+        let mut stand = Stand {
             partition,
             low,
             high,
             progress,
             marker,
             sequence,
+            at_marker: None,
             behind: self.behind(&at, from, high),
             at: now,
-        })
+        };
+        if let Some((from, to)) = stand.found().below_marker() {
+            let progress = changelog::last_progress(&mut self.reader, &at, from, to)?;
+            stand.at_marker = progress.map(|progress| progress.sequence);
+        }
+        Ok(stand)
     }
 
     /// The last offsets of a changelog are the ends of transactions, which no index lacks.

@@ -27,8 +27,12 @@ struct Hand {
     now_ms: u64,
     progress: Option<Progress>,
     marker: Option<Marker>,
-    /// Where the changelog begins.
+    /// The transaction that the index holds, and the one that the changelog holds below its marker.
+    sequence: Option<u64>,
+    below: Option<u64>,
+    /// Where the changelog begins, and where it ends.
     low: i64,
+    high: i64,
     /// Where the accepted settings end.
     settings_end: i64,
     /// Redis threw something away while nobody looked.
@@ -55,7 +59,10 @@ impl Hand {
             now_ms: 0,
             progress: None,
             marker: None,
+            sequence: None,
+            below: None,
             low: 0,
+            high: 0,
             settings_end: 0,
             evicted: false,
         };
@@ -102,14 +109,19 @@ impl Hand {
             RecoveryQuestion::Committed(inputs) => RecoveryAnswer::Committed(vec![None; inputs.len()]),
             RecoveryQuestion::Watermarks { inputs, .. } => RecoveryAnswer::Watermarks {
                 low: self.low,
-                high: self.low,
+                high: self.high.max(self.low),
                 input_lows: vec![0; inputs.len()],
                 settings_end: self.settings_end,
             },
+            RecoveryQuestion::LastProgress { high, .. } if high < self.high => {
+                let last = self.progress.clone();
+                let below = self.below.zip(last);
+                RecoveryAnswer::LastProgress(below.map(|(sequence, last)| Progress { sequence, ..last }))
+            }
             RecoveryQuestion::LastProgress { .. } => RecoveryAnswer::LastProgress(self.progress.clone()),
             RecoveryQuestion::Marker => RecoveryAnswer::Seen(Seen {
                 marker: self.marker,
-                sequence: None,
+                sequence: self.sequence,
                 evicted: std::mem::take(&mut self.evicted),
             }),
             RecoveryQuestion::Begin(begin) => {
@@ -281,6 +293,39 @@ fn a_changelog_that_lost_its_beginning_stops_where_the_index_is_lost_too_until_t
     let again = hand.after(60_000);
     hand.recover(again);
     assert!(hand.is_running() && hand.marker.is_some_and(|marker| marker.offset == 9));
+}
+
+#[test]
+fn an_index_that_was_applied_from_transactions_that_stand_there_no_more_stops_its_partition() {
+    let mut hand = Hand::new();
+    let of = Generation {
+        incarnation: Uuid::from_u128(7),
+        generation: Uuid::from_u128(8),
+        format: 1,
+    };
+    hand.progress = Some(Progress {
+        sequence: 21,
+        ..Progress::first(&hand.shared.expected, of.incarnation)
+    });
+    hand.marker = Some(Marker {
+        of,
+        offset: 90,
+        begun_at: 0,
+        applied_until: Some(BEGINNING_MS),
+    });
+    // The changelog lost its end, and who had it went on and wrote a transaction across the marker.
+    (hand.high, hand.sequence, hand.below) = (100, Some(20), Some(17));
+    let commands = hand.at(TopicKind::RouterCommands);
+    let actions = hand.tell(Event::Rebalance(Rebalance::Assigned(vec![commands])));
+    hand.recover(actions);
+    let again = hand.after(60_000);
+    let stopped = hand.recover(again);
+    assert!(stop_of(&stopped).is_some_and(|why| why.contains("index rebuild --partition 0 --discard-index")));
+
+    hand.below = Some(20);
+    let again = hand.after(60_000);
+    hand.recover(again);
+    assert!(hand.is_running() && hand.marker.is_some_and(|marker| marker.of == of));
 }
 
 #[test]

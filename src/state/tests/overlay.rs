@@ -173,8 +173,10 @@ fn it_says_how_much_it_holds() {
 #[test]
 fn offsets_only_grow() {
     let mut overlay = Overlay::new(10);
-    let backwards = Err(Astray::Backwards { to: 10, held: 10 });
+    let backwards = Err(Astray::Backwards { begins: 9, held: 10 });
     assert_eq!(overlay.commit(10, changes_from(9, &[(1, Some(1))])), backwards);
+    let across = changes_from(9, &[(1, Some(1)), (2, Some(1))]);
+    assert_eq!(overlay.commit(11, across), backwards, "though it ends beyond");
     assert_eq!(overlay.get(&KEY.record_key(&key(1))), None);
     overlay.commit(12, changes_from(10, &[(1, Some(1))])).unwrap();
     assert_eq!(overlay.committed(), 12);
