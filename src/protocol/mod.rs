@@ -10,7 +10,7 @@
 //! - `membership`: tasks that come and go; `trust`: when a task may believe its index.
 //! - [`task`], `recovering`, [`recovery`], `stops`: from an assigned partition to a running task, or why it can't run.
 //! - `pending`, [`batch`]: records collected, what they need read, the fold.
-//! - [`transaction`]: from the folded batch to its one end.
+//! - [`stage`], [`transaction`]: what the one batch is at, and its way to its one end.
 //! - [`burst`]: when an input has so many bad records that somebody should look first.
 //! - [`sweep`]: how far timers may be fired.
 //! - `renewal`: when a consumer that was fenced is replaced.
@@ -26,6 +26,7 @@ pub mod recovery;
 mod renewal;
 mod retry;
 pub mod rules;
+pub mod stage;
 pub mod stops;
 pub mod sweep;
 pub mod task;

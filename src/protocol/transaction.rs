@@ -1,150 +1,18 @@
 //! From a batch to its one end: gathered, folded, produced, fenced, committed; or aborted and folded again, for ever.
 
-use super::batch::{Batch, Fold, Folded, Misses};
+use super::batch::{Batch, Fold, Folded};
 use super::core::Core;
 use super::pending::Item;
 use super::retry::Retry;
 use super::rules::Rule;
-use super::task::{Running, Task};
-use super::{Action, Life, Partition, Report, TransactionAnswer, TransactionStep};
-use crate::domain::record::Key;
-use crate::judging::SettingsTable;
+use super::stage::{Open, Stage};
+use super::task::Task;
+use super::{Action, Partition, Report, TransactionAnswer, TransactionStep};
 use crate::kafka::TopicPartition;
-use crate::state::keys::RecordKey;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// Without progress for so long, somebody should know.
 const PAGE_AFTER_MS: u64 = 60_000;
-
-pub enum Stage {
-    Idle,
-    Gathering(Box<Gathering>),
-    /// A transaction is open, or its end is awaited.
-    Open(Box<Open>),
-    /// No transaction is open; the producer is being replaced. Nothing of the batch is left: all tasks will be doubted.
-    Replacing,
-}
-
-/// A batch that waits for the settings and for values of the index.
-pub struct Gathering {
-    batch: Batch,
-    /// The first keys have been asked for.
-    prepared: bool,
-    /// Keys asked for, by task.
-    asked: BTreeMap<Partition, Asked>,
-    /// Tasks whose question could not be asked, and when to ask again.
-    retries: BTreeMap<Partition, Retry>,
-    settings_retry: Option<Retry>,
-    /// The first question about the settings that was asked after the batch was taken.
-    settings_question: u64,
-    /// Not folded before: after an abort it waits a little.
-    pause: Retry,
-}
-
-/// A question to the index. What it had acknowledged by then, its answer must have: what it acknowledges meanwhile may be told
-/// before the answer.
-struct Asked {
-    keys: Vec<(Key, RecordKey)>,
-    acknowledged: i64,
-}
-
-pub struct Open {
-    batch: Batch,
-    folded: Folded,
-    offsets: Vec<Option<i64>>,
-    begun: bool,
-    /// A record of it was refused, and nobody says which: its items are tried one by one.
-    alone: bool,
-}
-
-impl Stage {
-    #[must_use]
-    pub fn gather(batch: Batch, settings_question: u64) -> Self {
-        Self::Gathering(Box::new(Gathering {
-            batch,
-            prepared: false,
-            asked: BTreeMap::new(),
-            retries: BTreeMap::new(),
-            settings_retry: None,
-            settings_question,
-            pause: Retry::default(),
-        }))
-    }
-
-    /// Whether no batch is under way, or one that only another producer could bring to its end.
-    #[must_use]
-    pub fn is_at_rest(&self) -> bool {
-        match self {
-            Self::Idle | Self::Replacing => true,
-            Self::Gathering(_) => false,
-            Self::Open(open) => !open.begun,
-        }
-    }
-
-    #[must_use]
-    pub fn in_transaction(&self) -> bool {
-        matches!(self, Self::Open(_) | Self::Replacing)
-    }
-
-    pub fn forget(&mut self, partition: Partition) {
-        if let Self::Gathering(gathering) = self {
-            gathering.batch.forget(partition);
-            gathering.asked.remove(&partition);
-            gathering.retries.remove(&partition);
-            if gathering.batch.items.is_empty() {
-                *self = Self::Idle;
-            }
-        }
-    }
-
-    pub fn read_failed(&mut self, partition: Partition, now_ms: u64) {
-        if let Self::Gathering(gathering) = self {
-            gathering.retries.entry(partition).or_default().failed(now_ms);
-        }
-    }
-
-    /// Values that were asked for, in the order of the keys, and where the index's marker stood. Err: they can't be what this
-    /// task wrote.
-    pub fn read_done(
-        &mut self,
-        partition: Partition,
-        (marker, values): (i64, Vec<Option<Vec<u8>>>),
-        running: &mut Running,
-    ) -> Result<(), &'static str> {
-        let Self::Gathering(gathering) = self else {
-            return Ok(());
-        };
-        let Some(asked) = gathering.asked.remove(&partition) else {
-            return Ok(());
-        };
-        if marker < asked.acknowledged {
-            return Err("index_rolled_back");
-        }
-        gathering.retries.remove(&partition);
-        let Some(part) = gathering.batch.parts.get_mut(&partition) else {
-            return Ok(());
-        };
-        for (missed, value) in asked.keys.into_iter().zip(values) {
-            part.set
-                .read(missed, value.as_deref(), &mut running.cache)
-                .map_err(|_| "index_unreadable")?;
-        }
-        Ok(())
-    }
-
-    /// An answer to a question asked before the batch was taken is not for it: it may lack what the batch must see (K4).
-    pub fn settings_read(&mut self, question: u64, table: Option<Arc<SettingsTable>>, now_ms: u64) {
-        let Self::Gathering(gathering) = self else { return };
-        if question < gathering.settings_question {
-            return;
-        }
-        match table {
-            Some(table) => gathering.batch.settings = Some(table),
-            None => gathering.settings_retry.get_or_insert_default().failed(now_ms),
-        }
-    }
-}
 
 impl Core {
     /// Folds the batch when all that it asked for has come, or asks for more.
@@ -170,7 +38,7 @@ impl Core {
             let misses = gathering.batch.prepare(&self.tasks);
             gathering.ask(misses, &self.tasks, &mut self.actions);
         }
-        while gathering.asked.is_empty() && gathering.batch.settings.is_some() {
+        while gathering.is_complete() {
             match gathering.batch.fold(&self.tasks, self.config.rules) {
                 Fold::Needs(needs) => {
                     let misses = gathering.batch.look_up(needs, &self.tasks);
@@ -366,44 +234,5 @@ impl Core {
         astray
             .into_iter()
             .for_each(|partition| self.doubt(partition, "changelog_astray"));
-    }
-}
-
-impl Gathering {
-    /// Asks the index for what is missing; every task's keys in one question.
-    fn ask(&mut self, misses: Misses, tasks: &BTreeMap<Partition, Task>, actions: &mut Vec<Action>) {
-        for (partition, keys) in misses {
-            let Some((life, running)) = running(partition, tasks) else {
-                continue;
-            };
-            let acknowledged = running.overlay.acknowledged();
-            let asked = Asked { keys, acknowledged };
-            actions.push(asked.action(life, running));
-            self.asked.insert(partition, asked);
-        }
-    }
-
-    fn ask_again(&mut self, tasks: &BTreeMap<Partition, Task>, now_ms: u64, actions: &mut Vec<Action>) {
-        for (partition, retry) in &mut self.retries {
-            if retry.is_waiting() && retry.is_due(now_ms) {
-                *retry = retry.asked();
-                if let (Some(asked), Some((life, running))) = (self.asked.get(partition), running(*partition, tasks)) {
-                    actions.push(asked.action(life, running));
-                }
-            }
-        }
-    }
-}
-
-fn running(partition: Partition, tasks: &BTreeMap<Partition, Task>) -> Option<(Life, &Running)> {
-    let task = tasks.get(&partition)?;
-    Some((task.life, task.running()?))
-}
-
-impl Asked {
-    fn action(&self, life: Life, running: &Running) -> Action {
-        let keys = self.keys.iter().map(|(_, key)| key.as_bytes().to_vec()).collect();
-        let of = running.of;
-        Action::Read { life, of, keys }
     }
 }
