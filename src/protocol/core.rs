@@ -118,7 +118,7 @@ impl Core {
             Event::Due(life, due) => self.due(life, due),
             Event::Settings(question, table) => self.settings_read(question, table),
             Event::Transaction(answer) => self.transaction_answered(answer),
-            Event::Doubt(partition, cause) => self.doubt(partition, cause),
+            Event::SeekFailed(at) => self.seek_failed(&at),
             Event::IndexDiffers(partition) => self.distrust(partition, "index_differs"),
             Event::IndexUnfit => self.index_unfit(),
             Event::GoOn(at, for_ms) => self.went_on(&at, for_ms),
@@ -270,6 +270,13 @@ impl Core {
             return self.stop(partition, Stopped::running(why, self.now.steady_ms));
         }
         self.doubt(partition, "out_of_range");
+    }
+
+    /// Whose input it is can't be told by its number: inputs may have more partitions than there are tasks.
+    fn seek_failed(&mut self, at: &TopicPartition) {
+        if let Some(partition) = self.owner(&at.topic, at.partition) {
+            self.doubt(partition, "seek_failed");
+        }
     }
 
     pub(super) fn ask_settings(&mut self) {

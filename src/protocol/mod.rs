@@ -80,8 +80,8 @@ pub enum Event {
     /// The settings as of a high watermark that was asked for after the question of that number. None: it could not be read.
     Settings(u64, Option<Arc<SettingsTable>>),
     Transaction(TransactionAnswer),
-    /// Something that only recovery can tell: a seek failed, a call was cut off.
-    Doubt(Partition, &'static str),
+    /// The client may read this partition of an input from another place than it was told to.
+    SeekFailed(TopicPartition),
     /// The index of this partition was found to hold something else than the changelog.
     IndexDiffers(Partition),
     /// The index may lose what it is given.

@@ -99,7 +99,7 @@ impl Worker {
         let sought = self.consumer.seek(at, CALL).and_then(|()| self.consumer.resume(&names));
         let error = sought.err()?;
         tracing::warn!(%error, "seek_failed");
-        names.first().map(|first| Event::Doubt(first.partition, "seek_failed"))
+        names.into_iter().next().map(Event::SeekFailed)
     }
 
     /// None: the answer comes later.

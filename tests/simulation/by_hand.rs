@@ -428,11 +428,11 @@ fn an_index_that_is_doubted_from_outside_is_built_anew_once_and_then_believed() 
         question,
         RecoveryQuestion::Committed(_)
     )));
-    let doubted = hand.tell(Event::Doubt(0, "seek_failed"));
+    let doubted = hand.tell(Event::SeekFailed(hand.at(TopicKind::InboundMessages)));
     hand.recover(doubted);
     let after_the_doubt: Generation = hand.marker.expect("a build").of;
     assert!(after_the_doubt != rebuilt);
-    let doubted = hand.tell(Event::Doubt(0, "seek_failed"));
+    let doubted = hand.tell(Event::SeekFailed(hand.at(TopicKind::InboundMessages)));
     hand.recover(doubted);
     assert_eq!(hand.marker.expect("a build").of, after_the_doubt);
 }
@@ -581,4 +581,17 @@ fn an_input_that_goes_to_another_process_is_not_halted_any_more() {
         reports(&revoked, |report| matches!(report, Report::HaltOver { .. })),
         "{revoked:?}"
     );
+}
+
+#[test]
+fn a_seek_that_failed_in_an_input_of_more_partitions_doubts_the_task_that_reads_it() {
+    let mut hand = Hand::new();
+    hand.tell(hand.counts(3));
+    hand.assigned();
+    let second = TopicPartition::new(hand.shared.topic(TopicKind::InboundMessages).clone(), 2);
+    let doubted = hand.tell(Event::SeekFailed(second));
+    assert!(is_asked(&doubted, |question| matches!(
+        question,
+        RecoveryQuestion::Committed(_)
+    )));
 }

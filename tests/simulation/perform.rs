@@ -108,8 +108,7 @@ impl Process {
     fn resume(&mut self, at: &[(TopicPartition, i64)], world: &mut World) {
         let known = at.iter().all(|(at, _)| self.flows.contains_key(at));
         if !known || world.flaky() {
-            let partition = at[0].0.partition;
-            return self.events.push_back(Event::Doubt(partition, "seek_failed"));
+            return self.events.push_back(Event::SeekFailed(at[0].0.clone()));
         }
         for (at, offset) in at {
             self.flows.insert(at.clone(), Flow::at(*offset));
