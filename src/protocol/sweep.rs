@@ -2,7 +2,7 @@
 
 use super::core::Core;
 use super::pending::Item;
-use super::task::Task;
+use super::task::{Running, Task};
 use super::{Action, DueEntries, DueQuestion, Life};
 use crate::domain::time::{Instant, SECOND_MS};
 use crate::index::Read;
@@ -28,6 +28,8 @@ pub struct Sweeper {
     late: bool,
     /// The settings that the last search was made by: by others, what was due before may have changed.
     settings: i64,
+    /// Stream time, and of what it is: the sequence of the last progress record, and how many inputs there are.
+    stream: Option<(u64, usize, Option<Instant>)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +87,22 @@ pub fn horizon(stream_time: Option<Instant>, grace_ms: i64, clock: Option<Instan
     stream_time.map(|at| at.plus(-grace_ms)).max(clock)
 }
 
+/// It moves with the progress record, and stands still once there is an input that this one does not know: asked for at every
+/// tick, it is worked out when one of the two has changed.
+fn stream_time(running: &mut Running) -> Option<Instant> {
+    let (sequence, inputs) = (running.progress.sequence, running.positions.len());
+    if let Some((.., at)) = running
+        .sweep
+        .stream
+        .filter(|(of, many, _)| (*of, *many) == (sequence, inputs))
+    {
+        return at;
+    }
+    let at = running.stream_time();
+    running.sweep.stream = Some((sequence, inputs, at));
+    at
+}
+
 impl Core {
     /// Asks the index which entries may have timers due, for each task whose horizon has moved.
     pub(super) fn search_due(&mut self) {
@@ -95,7 +113,7 @@ impl Core {
         for task in self.tasks.values_mut().filter(|task| !task.closing) {
             let life = task.life;
             let Some(running) = task.running_mut() else { continue };
-            let horizon = horizon(running.stream_time(), grace_ms, clock);
+            let horizon = horizon(stream_time(running), grace_ms, clock);
             if let Some(horizon) = running.sweep.worth(horizon, settings.next_offset()) {
                 running.sweep.searching = Some(Search { horizon, skip: 0 });
                 searches.push(life);
