@@ -1,6 +1,6 @@
 //! What goes wrong from outside, as chance will have it, until the world is healed.
 
-use crate::setup::TROUBLES;
+use crate::setup::{TROUBLES, Trouble};
 use crate::world::{Happening, World};
 use chatroom_router::contract::TopicKind;
 use chatroom_router::kafka::TopicPartition;
@@ -8,12 +8,30 @@ use chatroom_router::kafka::TopicPartition;
 const DAY_MS: i64 = 86_400_000;
 
 impl World {
+    /// The first fault comes while processes start, or join their group, or work.
+    pub fn first_fault(&mut self) {
+        let ms = self.luck.between(0, 3_000);
+        match self.setup.trouble {
+            Trouble::Ms(_) => self.after(ms, Happening::Fault),
+            Trouble::Actions(_) => self.next_fault(),
+        }
+    }
+
+    fn next_fault(&mut self) {
+        match self.setup.trouble {
+            Trouble::Ms(ms) => {
+                let ms = self.luck.between(1, 2 * ms);
+                self.after(ms, Happening::Fault);
+            }
+            Trouble::Actions(many) => self.strike_at = self.actions + self.luck.between(1, 2 * many),
+        }
+    }
+
     pub fn fault(&mut self) {
         if self.healed || self.faults >= self.setup.faults {
             return;
         }
-        let ms = self.luck.between(1, 2 * self.setup.trouble_ms);
-        self.after(ms, Happening::Fault);
+        self.next_fault();
         self.faults += 1;
         let mut chance = self.luck.below(self.setup.troubles.iter().sum());
         let kind = self.setup.troubles.iter().position(|weight| {

@@ -151,8 +151,12 @@ impl World {
             }
             self.rng.between(20, 600)
         };
+        let is_told = !process.member.told.is_empty() || process.member.is_fenced;
         self.processes.insert(pid, process);
         self.after(ms, Happening::Heartbeat(pid));
+        if is_told {
+            self.wake(pid);
+        }
     }
 
     /// For a process that asks for watermarks too early.

@@ -20,6 +20,7 @@ use chatroom_router::state::progress::{Input, Progress};
 use chatroom_router::state::working_set::Write;
 use chatroom_router::state::{clocks, codec};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
 use std::sync::Arc;
 
 pub type State = HashMap<Key, Arc<Record>>;
@@ -149,11 +150,11 @@ impl Oracle {
             .records
             .iter()
             .filter(|(at, ..)| at.topic != *changelog)
-            .map(|(.., record)| record)
+            .map(|(.., record)| &**record)
             .collect();
         assert!(!parts.is_empty() || actual.is_empty(), "outputs without progress");
         self.check_settings(&actual);
-        let weight = |(at, _, record): &(TopicPartition, i64, NewRecord)| {
+        let weight = |(at, _, record): &(TopicPartition, i64, Rc<NewRecord>)| {
             let ours = at.topic == *changelog;
             if ours {
                 256 + 3 * record.value.as_ref().map_or(0, Vec::len)

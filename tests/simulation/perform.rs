@@ -16,6 +16,14 @@ impl Process {
     /// Performs one action; gives back how long that takes. What blocks is put back, to be tried again.
     pub fn perform(&mut self, action: Action, world: &mut World) -> u64 {
         world.say(|| format!("[{}]   {}", self.pid, crate::trace::action(&action)));
+        world.actions += 1;
+        let moves_flows = matches!(
+            action,
+            Action::Assign(_) | Action::Unassign(_) | Action::Resume(_) | Action::Pause(_) | Action::Unpause(_)
+        );
+        if moves_flows {
+            self.exhausted = None;
+        }
         match action {
             // Nobody waits for an answer of a client that is fenced, nor does it hold anything.
             Action::Assign(_) | Action::Unassign(_) if self.renewal.is_wanted() => {}

@@ -2,6 +2,7 @@
 //! killed or frozen between any two of its actions.
 
 use crate::insight::{Fed, Insight};
+use crate::kafka::log::Met;
 use crate::membership::Membership;
 use crate::rng::Rng;
 use crate::sabotage::Sabotage;
@@ -18,7 +19,7 @@ pub type Pid = u32;
 const DRAIN: u64 = 20;
 const DRAIN_MS: u64 = 10_000;
 /// The longest that a process waits without looking, and so with something that could go.
-const IDLE_MS: u64 = 250;
+const IDLE_MS: u64 = 1_000;
 const RIPE_MS: u64 = 20;
 
 /// An assigned partition, as the client reads it.
@@ -58,7 +59,7 @@ pub struct Producer {
     pub replace_at: Option<u64>,
     /// One is being opened, beside all else: when that ends, and under which epoch, or with none.
     opening: Option<(u64, Option<i32>)>,
-    pub records: Vec<NewRecord>,
+    pub records: Vec<Rc<NewRecord>>,
     pub offsets: BTreeMap<usize, i64>,
     /// The coordinator knows of the transaction.
     pub touched: bool,
@@ -98,6 +99,8 @@ pub struct Process {
     pub blocked: Option<(u64, TransactionStep)>,
     pub mail: VecDeque<Event>,
     pub flows: BTreeMap<TopicPartition, Flow>,
+    /// All that there was to read has been handed out, and no log has changed since this many moves of the cluster.
+    pub exhausted: Option<u64>,
     pub producer: Producer,
     pub member: Membership,
     /// Wanted once the client was fenced.
@@ -134,6 +137,7 @@ impl Process {
             blocked: None,
             mail: VecDeque::new(),
             flows: BTreeMap::new(),
+            exhausted: None,
             producer: Producer {
                 handle: Handle::Absent,
                 epoch: 0,
@@ -301,6 +305,7 @@ impl Process {
                     self.idle &= self.inbox.is_empty();
                 }
                 _ => {
+                    world.ticks += 1;
                     self.inbox.push_back(Event::Tick);
                     return self.rest(world);
                 }
@@ -371,8 +376,7 @@ impl Process {
     /// What the client has to hand out: a rebalance ends the turn, as in the adapter.
     fn poll(&mut self, world: &mut World) {
         let many = world.rng.between(1, DRAIN);
-        let flowing = self.flows.iter().filter(|(_, flow)| !flow.paused && !flow.failed);
-        let ready: Vec<TopicPartition> = flowing.map(|(at, _)| at.clone()).collect();
+        let ready = self.ready(world);
         for _ in 0..many {
             if self.member.told.front().is_some() && world.rng.chance(700) {
                 break;
@@ -392,8 +396,30 @@ impl Process {
         self.inbox.extend(told.map(Event::Rebalance));
     }
 
+    /// Partitions of which there is something to tell.
+    fn ready(&mut self, world: &World) -> Vec<TopicPartition> {
+        if self.exhausted == Some(world.kafka.moves) {
+            return Vec::new();
+        }
+        let flowing = self.flows.iter().filter(|(_, flow)| !flow.paused && !flow.failed);
+        let telling = flowing.filter(|(at, flow)| match world.kafka.log(at).read(flow.position, i64::MAX) {
+            Met::End(end) => flow.told != Some(Self::end_of(at, end, world)),
+            Met::Record(..) | Met::Gone => true,
+        });
+        let ready: Vec<TopicPartition> = telling.map(|(at, _)| at.clone()).collect();
+        self.exhausted = ready.is_empty().then_some(world.kafka.moves);
+        ready
+    }
+
+    fn end_of(at: &TopicPartition, end: i64, world: &World) -> i64 {
+        if world.without(Sabotage::EndAtHighWatermark) {
+            world.kafka.log(at).high()
+        } else {
+            end
+        }
+    }
+
     fn read(&mut self, at: &TopicPartition, world: &mut World) -> Option<Event> {
-        use crate::kafka::log::Met;
         let again = world.flaky();
         let flow = self.flows.get_mut(at)?;
         let log = world.kafka.log(at);
@@ -414,11 +440,7 @@ impl Process {
                 }))
             }
             Met::End(end) => {
-                let end = if world.without(Sabotage::EndAtHighWatermark) {
-                    log.high()
-                } else {
-                    end
-                };
+                let end = Self::end_of(at, end, world);
                 flow.position = end;
                 let told = flow.told.replace(end);
                 (told != Some(end)).then(|| Event::EndReached(at.at(end)))
@@ -445,6 +467,7 @@ impl World {
         let Some(mut process) = self.processes.remove(&pid) else {
             return;
         };
+        self.turns += 1;
         process.asleep = false;
         if process.is_frozen(self.now) {
             let ms = process.frozen_until - self.now;
@@ -468,6 +491,10 @@ impl World {
             return self.buried(process.slot);
         }
         self.again(process, ms);
+        if self.strike_at <= self.actions {
+            self.strike_at = u64::MAX;
+            self.fault();
+        }
     }
 
     /// Its next turn is after so long.
@@ -479,7 +506,7 @@ impl World {
     }
 
     /// Something has come for it: it need not wait any longer.
-    fn wake(&mut self, pid: Pid) {
+    pub fn wake(&mut self, pid: Pid) {
         let Some(process) = self.processes.get_mut(&pid).filter(|process| process.asleep) else {
             return;
         };

@@ -42,6 +42,44 @@ pub const TROUBLES: [&str; 21] = [
     "rot",
 ];
 
+/// How far two faults are apart.
+#[derive(Clone, Copy)]
+pub enum Trouble {
+    Ms(u64),
+    /// Counted in actions of processes, so that they come while something is done.
+    Actions(u64),
+}
+
+/// How much there is of a schedule. Most are short: a few records and a fault or two show most that can go wrong, and soon. Some
+/// are long, for what only builds up in time: a changelog that was compacted, a memory that is full.
+struct Size {
+    records: u64,
+    faults: u64,
+    aftermath_ms: u64,
+}
+
+impl Size {
+    fn drawn(rng: &mut Rng) -> Self {
+        match rng.below(100) {
+            0..75 => Self {
+                records: rng.between(3, 14),
+                faults: rng.between(1, 6),
+                aftermath_ms: rng.pick(&[500, 2_000, 6_000]),
+            },
+            75..95 => Self {
+                records: rng.between(8, 40),
+                faults: rng.between(3, 24),
+                aftermath_ms: rng.pick(&[1_000, 3_000, 10_000]),
+            },
+            _ => Self {
+                records: rng.between(30, 160),
+                faults: u64::MAX,
+                aftermath_ms: 10_000,
+            },
+        }
+    }
+}
+
 #[derive(Clone)]
 pub struct Setup {
     pub partitions: i32,
@@ -56,9 +94,11 @@ pub struct Setup {
     pub cache_entries: usize,
     pub grace_ms: i64,
     /// Between two faults from outside.
-    pub trouble_ms: u64,
+    pub trouble: Trouble,
     /// No more of them than that.
     pub faults: u64,
+    /// Trouble goes on for so long after the last record.
+    pub aftermath_ms: u64,
     /// Of a thousand calls, those that go wrong.
     pub flaky: u64,
     /// Of a thousand ends of transactions, those whose outcome is not plain.
@@ -88,24 +128,25 @@ pub struct Setup {
 
 impl Setup {
     pub fn new(rng: &mut Rng) -> Self {
-        let records = if rng.chance(700) {
-            rng.between(8, 40)
-        } else {
-            rng.between(40, 160)
+        let size = Size::drawn(rng);
+        let trouble = match rng.chance(500) {
+            true => Trouble::Ms(rng.pick(&[50, 150, 600, 2_000])),
+            false => Trouble::Actions(rng.pick(&[3, 10, 30, 100])),
         };
         let mut setup = Self {
             partitions: rng.pick(&[1, 2, 2, 4]),
             inputs: std::array::from_fn(|_| rng.between(1, 4) as i32),
             slots: rng.between(1, 3) as usize,
-            records: records as usize,
+            records: size.records as usize,
             pace_ms: rng.pick(&[20, 60, 200, 600]),
             max_records: rng.pick(&[2, 5, 20, 100]),
             linger_ms: rng.pick(&[0, 5, 50]),
             overlay_max_bytes: rng.pick(&[2_000, 50_000, 10_000_000]),
             cache_entries: rng.pick(&[0, 12, 100_000]),
             grace_ms: rng.pick(&[500, 5_000]),
-            trouble_ms: rng.pick(&[150, 600, 2_000]),
-            faults: u64::MAX,
+            trouble,
+            faults: size.faults,
+            aftermath_ms: size.aftermath_ms,
             flaky: rng.pick(&[0, 5, 20, 60]),
             ambiguous: rng.pick(&[0, 10, 50, 200, 400]),
             stumbles: rng.pick(&[0, 0, 5, 20]),
@@ -116,7 +157,7 @@ impl Setup {
             recovery: rng.pick(&[1, 1, 20]),
             threaded: rng.chance(300),
             timers: rng.chance(750),
-            erasures: rng.pick(&[0, 3, 12, 30]),
+            erasures: rng.pick(&[0, 0, 0, 3, 3, 3, 12, 12, 30]),
             nonsense: rng.pick(&[10, 10, 10, 200, 500]),
             burst: Limit {
                 records: rng.pick(&[4, 8, 500]),
@@ -144,7 +185,10 @@ impl Setup {
                 _ => *weight = (*weight).min(1),
             }
         }
-        self.records = self.records.max(60);
+        // Time for something to be erased, and then for the index to come back without it.
+        self.records = self.records.max(24);
+        self.faults = self.faults.max(16);
+        self.aftermath_ms = self.aftermath_ms.max(3_000);
         self
     }
 }

@@ -6,7 +6,7 @@ use crate::sabotage::{RULES, Sabotage};
 use crate::shrink::{Failure, Less};
 
 /// Within so many seeds each must be noticed.
-const SEEDS: u64 = 1_000;
+const SEEDS: u64 = 5_000;
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/simulation/kill-table.md");
 const LONGEST: usize = 110;
 
@@ -14,7 +14,7 @@ const HEAD: &str = "\
 # What the simulation notices
 
 Each rule of the protocol is switched off in turn, and the schedules of the seeds 1, 2, 3 and so on are run until one of them
-breaks a promise. A rule that none of the first 1,000 seeds misses fails `make test`. Written by
+breaks a promise. A rule that none of the first 5,000 seeds misses fails `make test`. Written by
 `SIM_TABLE=write cargo test --locked --test simulation every_rule`.
 
 | the rule | what is done instead | noticed by seed | after so many steps of it | what is broken then |

@@ -14,6 +14,7 @@ use chatroom_router::protocol::{Action, Event, TransactionAnswer, TransactionSte
 use chatroom_router::state::clocks;
 use chatroom_router::state::keys::RecordKey;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// What brokers say of a record that they won't take.
 pub const REFUSED: &str = "the broker refuses this record";
@@ -27,7 +28,7 @@ impl Process {
                 self.tell(answer)
             }
             TransactionStep::Produce(records) => {
-                self.producer.records = records;
+                self.producer.records = records.into_iter().map(Rc::new).collect();
                 self.producer.offsets = BTreeMap::new();
                 self.tell(TransactionAnswer::Produced)
             }

@@ -8,6 +8,7 @@ use crate::kafka::log::TxnNo;
 use crate::operator::Tear;
 use crate::oracle::Oracle;
 use crate::process::{Pid, Process};
+use crate::queue::Queue;
 use crate::rng::Rng;
 use crate::sabotage::{Sabotage, Spoilt};
 use crate::setup::{BEGINNING_MS, Setup, Shared};
@@ -83,6 +84,9 @@ pub struct World {
     /// Nothing goes wrong any more.
     pub healed: bool,
     pub faults: u64,
+    /// Actions that processes have performed, and at how many the next fault comes.
+    pub actions: u64,
+    pub strike_at: u64,
     pub horizons: Vec<Instant>,
     pub watching: Option<crate::monitor::Watching>,
     pub trace: bool,
@@ -98,12 +102,12 @@ pub struct World {
     pub deposed: BTreeMap<usize, (u64, i64)>,
     /// Steps so far.
     pub steps: u64,
+    pub turns: u64,
+    pub ticks: u64,
     /// A rule that is switched off.
     pub off: Option<Sabotage>,
     pub spoilt: Spoilt,
-    /// By time, and by order of scheduling.
-    queue: BTreeMap<(u64, u64), Happening>,
-    scheduled: u64,
+    queue: Queue,
     tables: BTreeMap<i64, Arc<SettingsTable>>,
 }
 
@@ -139,6 +143,8 @@ impl World {
             workload,
             healed: false,
             faults: 0,
+            actions: 0,
+            strike_at: u64::MAX,
             horizons: Vec::new(),
             watching: None,
             torn: BTreeMap::new(),
@@ -147,11 +153,12 @@ impl World {
             sure: None,
             deposed: BTreeMap::new(),
             steps: 0,
+            turns: 0,
+            ticks: 0,
             trace: std::env::var_os("SIM_TRACE").is_some(),
             off,
             spoilt: Spoilt::default(),
-            queue: BTreeMap::new(),
-            scheduled: 0,
+            queue: Queue::default(),
             tables: BTreeMap::new(),
             luck,
             rng,
@@ -175,8 +182,7 @@ impl World {
     }
 
     pub fn after(&mut self, ms: u64, happening: Happening) {
-        self.scheduled += 1;
-        self.queue.insert((self.now + ms, self.scheduled), happening);
+        self.queue.push(self.now + ms, happening);
     }
 
     /// A call that may go wrong, did.
@@ -196,7 +202,7 @@ impl World {
 
     /// Lets the next thing happen. False: nothing is left.
     pub fn step(&mut self) -> bool {
-        let Some(((at, _), happening)) = self.queue.pop_first() else {
+        let Some((at, happening)) = self.queue.pop() else {
             return false;
         };
         self.now = at;

@@ -4,6 +4,7 @@ use super::log::TxnNo;
 use crate::insight::Insight;
 use chatroom_router::kafka::{NewRecord, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 /// Why a request is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +38,7 @@ pub struct Txn {
     pub state: State,
     pub partitions: BTreeSet<TopicPartition>,
     pub offsets: Option<BTreeMap<TopicPartition, i64>>,
-    pub records: Vec<(TopicPartition, i64, NewRecord)>,
+    pub records: Vec<(TopicPartition, i64, Rc<NewRecord>)>,
     pub began_ms: u64,
     /// What the process knew when it began this: for the checks.
     pub insight: Insight,

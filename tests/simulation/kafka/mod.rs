@@ -16,6 +16,8 @@ use std::sync::Arc;
 
 pub struct Kafka {
     pub logs: BTreeMap<TopicPartition, Log>,
+    /// How often any log may have changed.
+    pub moves: u64,
     pub counts: BTreeMap<Arc<str>, i32>,
     pub coordinator: Coordinator,
     pub group: Group,
@@ -33,6 +35,7 @@ impl Kafka {
     pub fn new(group_partitions: i32, session_ms: u64) -> Self {
         Self {
             logs: BTreeMap::new(),
+            moves: 0,
             counts: BTreeMap::new(),
             coordinator: Coordinator::default(),
             group: Group::new(group_partitions, session_ms),
@@ -55,6 +58,7 @@ impl Kafka {
     }
 
     pub fn log_mut(&mut self, at: &TopicPartition) -> &mut Log {
+        self.moves += 1;
         self.logs.get_mut(at).unwrap_or_else(|| panic!("there is no {at}"))
     }
 
@@ -77,7 +81,12 @@ impl Kafka {
     }
 
     /// Appends a record within the producer's transaction.
-    pub fn produce(&mut self, producer: &Producer<'_>, record: &NewRecord, now: (u64, i64)) -> Result<i64, Refusal> {
+    pub fn produce(
+        &mut self,
+        producer: &Producer<'_>,
+        record: &Rc<NewRecord>,
+        now: (u64, i64),
+    ) -> Result<i64, Refusal> {
         let at = TopicPartition::new(record.topic.clone(), self.partition_of(record));
         let txn = self
             .coordinator
@@ -92,6 +101,7 @@ impl Kafka {
                 .collect(),
             timestamp: record.timestamp.unwrap_or(now.1),
         };
+        self.moves += 1;
         let log = self.logs.get_mut(&at).unwrap_or_else(|| panic!("there is no {at}"));
         let offset = log.append(Rc::new(data), Some(txn.no));
         txn.partitions.insert(at.clone());
