@@ -60,7 +60,7 @@ impl<'a> Stage<'a> {
     ) -> Stage<'a> {
         let admin = Admin::new();
         let mut cluster = Cluster::new(dir, is_static, &admin);
-        let tail = Arc::new(Tail::start(admin.partitions(&cluster.outputs())));
+        let tail = Arc::new(Tail::start_apart(admin.partitions(&cluster.outputs())));
         (0..USUAL).for_each(|slot| cluster.launch(slot, broker, &store));
         cluster.await_ready();
         let ledger = Arc::<Mutex<Ledger>>::default();

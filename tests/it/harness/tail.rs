@@ -22,27 +22,41 @@ pub struct Tail {
     pub log: Arc<Log>,
     partitions: Partitions,
     stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Tail {
     pub fn start(partitions: Partitions) -> Tail {
-        let log = Arc::new(Log::default());
-        let stop = Arc::new(AtomicBool::new(false));
-        let consumer = consumer("read_committed");
-        let mut list = TopicPartitionList::new();
+        Tail::by(partitions, |_| 0)
+    }
+
+    /// For where brokers fail: no consumer has two partitions of a topic. Of one that has, an answer that names the new leader of
+    /// one and none of the other ends the process (librdkafka#5280).
+    pub fn start_apart(partitions: Partitions) -> Tail {
+        Tail::by(partitions, |partition| partition)
+    }
+
+    /// With a consumer of its own for each group of partitions.
+    fn by(partitions: Partitions, group: impl Fn(i32) -> i32) -> Tail {
+        let (log, stop) = (Arc::<Log>::default(), Arc::<AtomicBool>::default());
+        let mut groups = BTreeMap::<i32, TopicPartitionList>::new();
         for (topic, partition) in each(&partitions) {
+            let list = groups.entry(group(partition)).or_default();
             list.add_partition_offset(&topic, partition, Offset::Beginning)
                 .expect("a valid offset");
         }
-        consumer.assign(&list).expect("assigned");
-        let (theirs, theirs_stop) = (log.clone(), stop.clone());
-        let thread = std::thread::spawn(move || follow(&consumer, &theirs, &theirs_stop));
+        let follow = |list| {
+            let consumer = consumer("read_committed");
+            consumer.assign(&list).expect("assigned");
+            let (log, stop) = (log.clone(), stop.clone());
+            std::thread::spawn(move || follow(&consumer, &log, &stop))
+        };
+        let threads = groups.into_values().map(follow).collect();
         Tail {
             log,
             partitions,
             stop,
-            thread: Some(thread),
+            threads,
         }
     }
 
@@ -100,7 +114,7 @@ impl Tail {
 impl Drop for Tail {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
+        for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
     }
@@ -164,11 +178,20 @@ fn ends_of(consumer: &BaseConsumer, partitions: &Partitions) -> HashMap<(String,
 }
 
 fn follow(consumer: &BaseConsumer, log: &Log, stop: &AtomicBool) {
+    // Of an outage the first error says enough.
+    let mut is_told = false;
     while !stop.load(Ordering::Relaxed) {
         match consumer.poll(POLL) {
-            Some(Ok(message)) => log.push(record(&message)),
+            Some(Ok(message)) => {
+                log.push(record(&message));
+                is_told = false;
+            }
             Some(Err(KafkaError::PartitionEOF(_))) | None => {}
-            Some(Err(error)) => eprintln!("the tail: {error}"),
+            Some(Err(error)) => {
+                if !std::mem::replace(&mut is_told, true) {
+                    eprintln!("the tail: {error}");
+                }
+            }
         }
     }
 }
