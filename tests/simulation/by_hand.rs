@@ -1,5 +1,7 @@
 //! What no schedule is long or strange enough to show: a core that is told, event by event, what happens to it.
 
+mod batches;
+
 use crate::rng::Rng;
 use crate::setup::{BEGINNING_MS, Setup, Shared};
 use chatroom_router::contract::TopicKind;
@@ -41,15 +43,20 @@ struct Hand {
 
 impl Hand {
     fn new() -> Self {
+        Self::of(1)
+    }
+
+    fn of(partitions: i32) -> Self {
         let setup = Setup {
-            partitions: 1,
+            partitions,
+            max_records: 20,
             burst: Limit {
                 records: 2,
                 percent: 50,
             },
             ..Setup::new(&mut Rng::new(1))
         };
-        let shared = Shared::of(1);
+        let shared = Shared::of(partitions);
         let mut uuids = Rng::new(2);
         let now = clocks(0);
         let core = Core::new(shared.protocol(&setup, None), now, Box::new(move || uuids.uuid()));
@@ -581,17 +588,4 @@ fn an_input_that_goes_to_another_process_is_not_halted_any_more() {
         reports(&revoked, |report| matches!(report, Report::HaltOver { .. })),
         "{revoked:?}"
     );
-}
-
-#[test]
-fn a_seek_that_failed_in_an_input_of_more_partitions_doubts_the_task_that_reads_it() {
-    let mut hand = Hand::new();
-    hand.tell(hand.counts(3));
-    hand.assigned();
-    let second = TopicPartition::new(hand.shared.topic(TopicKind::InboundMessages).clone(), 2);
-    let doubted = hand.tell(Event::SeekFailed(second));
-    assert!(is_asked(&doubted, |question| matches!(
-        question,
-        RecoveryQuestion::Committed(_)
-    )));
 }

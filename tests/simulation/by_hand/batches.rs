@@ -1,0 +1,172 @@
+//! What becomes of the items of a batch: refused, judged to be bad, or left behind by a partition that stops.
+
+use super::*;
+use chatroom_router::contract::instant;
+use serde_json::json;
+
+/// A record of inbound messages at that place. Nobody knows its org.
+fn message(hand: &Hand, partition: i32, offset: i64) -> Record {
+    let phone = format!("+9198123456{partition}{offset}");
+    let value = json!({"org_id": "nobody", "waba_phone": "+12025550100", "from": phone,
+        "message_id": name(partition, offset), "sent_at": instant::format(Instant(BEGINNING_MS)),
+        "message": {"type": "text", "text": {"body": "hello"}}});
+    let topic = hand.shared.topic(TopicKind::InboundMessages).clone();
+    Record {
+        at: TopicPartition::new(topic, partition).at(offset),
+        key: Some(format!("nobody:{phone}").into_bytes()),
+        value: Some(value.to_string().into_bytes()),
+        headers: Vec::new(),
+        timestamp: Some(BEGINNING_MS),
+        timestamp_kind: TimestampKind::Create,
+    }
+}
+
+fn noise(hand: &Hand, offset: i64) -> Record {
+    Record {
+        value: Some(b"noise".to_vec()),
+        ..message(hand, 0, offset)
+    }
+}
+
+fn name(partition: i32, offset: i64) -> String {
+    format!("wamid.{partition}.{offset}")
+}
+
+impl Hand {
+    fn assigned_all(&mut self) {
+        let topic = self.shared.topic(TopicKind::RouterCommands).clone();
+        let count = self.shared.expected.partitions.count();
+        for partition in 0..count {
+            // Each has an index of its own, and nothing is in it.
+            self.marker = None;
+            let commands = TopicPartition::new(topic.clone(), partition);
+            let actions = self.tell(Event::Rebalance(Rebalance::Assigned(vec![commands])));
+            self.recover(actions);
+        }
+        assert!(self.is_running());
+    }
+
+    /// Nothing is in the index.
+    fn nothing_read(&mut self, actions: &[Action]) -> Vec<Action> {
+        let mut done = Vec::new();
+        for action in actions {
+            if let Action::Read { life, of, keys } = action {
+                let marker = Marker {
+                    of: *of,
+                    offset: 0,
+                    begun_at: 0,
+                    applied_until: None,
+                };
+                let value = vec![None; keys.len()];
+                done.extend(self.tell(Event::Values(*life, Some(Read::Found { marker, value }))));
+            }
+        }
+        done
+    }
+
+    /// What is collected is judged; what the transaction is given.
+    fn produced(&mut self) -> Vec<chatroom_router::kafka::NewRecord> {
+        let asked = self.after(1_000);
+        let mut done = self.nothing_read(&asked);
+        done.extend(self.settings(&asked));
+        let more = self.nothing_read(&done);
+        done.extend(more);
+        assert!(matches!(step_of(done), Some(TransactionStep::Begin)));
+        let TransactionStep::Produce(records) = self.step(TransactionAnswer::Begun) else {
+            panic!("nothing is produced");
+        };
+        self.step(TransactionAnswer::Produced);
+        records
+    }
+
+    fn committed(&mut self, records: usize) -> Vec<Action> {
+        let offsets = (0..records as i64).map(Some).collect();
+        self.step(TransactionAnswer::Flushed(offsets));
+        self.step(TransactionAnswer::OffsetsSent);
+        self.tell(Event::Transaction(TransactionAnswer::Committed))
+    }
+}
+
+fn halts(actions: &[Action]) -> bool {
+    let halts = |action: &Action| matches!(action, Action::Report(Report::Halted { .. }));
+    actions.iter().any(halts)
+}
+
+#[test]
+fn what_was_given_up_is_found_out_again_once_other_items_of_the_batch_are_gone() {
+    let mut hand = Hand::of(2);
+    hand.tell(hand.counts(2));
+    hand.assigned_all();
+    for (partition, offset) in [(0, 0), (1, 0), (1, 1)] {
+        hand.tell(Event::Record(message(&hand, partition, offset)));
+    }
+    let records = hand.produced();
+    let is_about = |record: &chatroom_router::kafka::NewRecord, name: &str| {
+        let value = String::from_utf8_lossy(record.value.as_deref().unwrap_or_default()).into_owned();
+        value.contains(name)
+    };
+    let place = records.iter().position(|record| is_about(record, &name(1, 0)));
+    hand.tell(Event::Transaction(TransactionAnswer::RecordRefused {
+        place: place.expect("something is said of it"),
+        sentence: "too large".to_owned(),
+    }));
+    // Before the abort ends, the other task begins anew: what it had collected is gone, and all other items move.
+    hand.tell(Event::SeekFailed(hand.at(TopicKind::InboundMessages)));
+    hand.tell(Event::Transaction(TransactionAnswer::Aborted));
+    let mut done = hand.after(60_000);
+    let more = hand.nothing_read(&done);
+    done.extend(more);
+    assert!(matches!(step_of(done), Some(TransactionStep::Begin)));
+    let TransactionStep::Produce(records) = hand.step(TransactionAnswer::Begun) else {
+        panic!("nothing is produced");
+    };
+    assert!(!records.iter().any(|record| is_about(record, &name(0, 0))));
+    let dead = hand.shared.topic(TopicKind::DeadLetters);
+    assert!(
+        records.iter().all(|record| record.topic != *dead),
+        "none was refused in this batch"
+    );
+}
+
+#[test]
+fn a_record_that_could_not_be_read_counts_once_as_bad() {
+    let mut hand = Hand::new();
+    hand.assigned_all();
+    hand.tell(Event::Record(noise(&hand, 0)));
+    let records = hand.produced();
+    let committed = hand.committed(records.len());
+    assert!(!halts(&committed), "one of its last two records was bad");
+    let second = hand.tell(Event::Record(noise(&hand, 1)));
+    assert!(halts(&second), "and now both were");
+}
+
+#[test]
+fn nothing_that_a_partition_had_collected_is_judged_once_it_has_stopped() {
+    let mut hand = Hand::new();
+    hand.assigned_all();
+    let at = hand.at(TopicKind::InboundMessages);
+    let doubted = hand.tell(Event::OutOfRange(at.clone()));
+    hand.recover(doubted);
+    hand.tell(Event::Record(message(&hand, 0, 0)));
+    let stopped = hand.tell(Event::OutOfRange(hand.at(TopicKind::OrgSettings)));
+    hand.recover(stopped);
+    hand.tell(Event::Record(message(&hand, 0, 0)));
+    let again = hand.tell(Event::OutOfRange(hand.at(TopicKind::OrgSettings)));
+    assert!(stop_of(&again).is_some());
+    let later = hand.after(1_000);
+    let asks = |action: &Action| matches!(action, Action::SyncSettings(_));
+    assert!(!later.iter().any(asks), "no batch is made of it: {later:?}");
+}
+
+#[test]
+fn a_seek_that_failed_in_an_input_of_more_partitions_doubts_the_task_that_reads_it() {
+    let mut hand = Hand::new();
+    hand.tell(hand.counts(3));
+    hand.assigned();
+    let second = TopicPartition::new(hand.shared.topic(TopicKind::InboundMessages).clone(), 2);
+    let doubted = hand.tell(Event::SeekFailed(second));
+    assert!(is_asked(&doubted, |question| matches!(
+        question,
+        RecoveryQuestion::Committed(_)
+    )));
+}
