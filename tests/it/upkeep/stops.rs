@@ -5,6 +5,7 @@ use super::{ask, await_stop, done};
 use crate::harness::operator;
 use crate::harness::topics::{INBOUND, UNROUTED};
 use crate::harness::world::{Plan, World};
+use crate::wait;
 use serde_json::Value;
 
 /// A world with some leads, and of these one whose partition is to be hurt, and one of another partition.
@@ -248,6 +249,22 @@ fn a_redis_that_may_throw_entries_away_stops_all_and_is_built_anew() {
     let now = done(&world, &["index", "status"], lead.partition)["partitions"][0]["generation"].clone();
     assert_ne!(before, now, "what may have been thrown away is there again");
     world.await_ready();
+}
+
+#[test]
+fn what_redis_threw_away_between_two_looks_at_its_policy_is_built_anew() {
+    let (mut world, desk, lead, _) = hurt("glimpsed");
+    let stand = done(&world, &["index", "status"], lead.partition)["partitions"][0].clone();
+    let generation = stand["generation"].as_str().expect("a generation");
+    let redis = world.redis.as_ref().expect("a Redis of its own");
+    redis.evict(world.group(), lead.partition, generation);
+    wait::until("another build", wait::PATIENCE, || {
+        let now = done(&world, &["index", "status"], lead.partition)["partitions"][0].clone();
+        (now["generation"] != stand["generation"]).then_some(())
+    });
+    desk.routes(&world, &lead);
+    world.await_ready();
+    done(&world, &["index", "verify"], lead.partition);
 }
 
 #[test]
