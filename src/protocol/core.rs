@@ -5,9 +5,10 @@ use super::burst::{Bursts, Limit};
 use super::membership::is_settled;
 use super::pending::{Item, Pending};
 use super::rules::{Rule, Rules};
+use super::settings::Lack;
 use super::stage::Stage;
 use super::stops;
-use super::task::{Phase, Running, Stopped, Task};
+use super::task::{Phase, Stopped, Task};
 use super::{Action, Event, Life, Now, Partition, Report};
 use crate::domain::time::Instant;
 use crate::judging::{self, Facts, SettingsTable};
@@ -19,9 +20,6 @@ use uuid::Uuid;
 
 /// An idle task commits its positions again after so long.
 const KEEP_MS: u64 = 12 * 3_600 * 1_000;
-
-/// Longer than a broker answers that was cut off from those that lead.
-const SETTINGS_LAG_MS: u64 = 15_000;
 
 /// What a worker is told once.
 pub struct Config {
@@ -59,8 +57,7 @@ pub struct Core {
     /// Questions about the settings are numbered, so that an answer is known to be late.
     pub(super) settings_questions: u64,
     pub(super) settings_asked_ms: u64,
-    /// Since when nothing but tables that lag behind the progress records was heard.
-    settings_lag_since: Option<u64>,
+    pub(super) settings_lack: Lack,
     pub(super) clock: Option<Instant>,
     pub(super) now: Now,
     pub(super) actions: Vec<Action>,
@@ -87,7 +84,7 @@ impl Core {
             settings: None,
             settings_questions: 0,
             settings_asked_ms: 0,
-            settings_lag_since: None,
+            settings_lack: Lack::default(),
             clock: None,
             now,
             actions: Vec::new(),
@@ -276,38 +273,6 @@ impl Core {
     fn seek_failed(&mut self, at: &TopicPartition) {
         if let Some(partition) = self.owner(&at.topic, at.partition) {
             self.doubt(partition, "seek_failed");
-        }
-    }
-
-    pub(super) fn ask_settings(&mut self) {
-        self.settings_questions += 1;
-        self.settings_asked_ms = self.now.steady_ms;
-        self.actions.push(Action::SyncSettings(self.settings_questions));
-    }
-
-    /// A table below the one that a progress record names is none (K4): a broker that leads no more may have been asked. One
-    /// that stays so long behind may have lost records, which recovery finds out.
-    fn settings_read(&mut self, question: u64, table: Option<Arc<SettingsTable>>) {
-        let hold = self.config.rules.hold(Rule::SettingsNamed);
-        let end = table.as_ref().map_or(i64::MAX, |table| table.next_offset());
-        let lags = |running: &Running| running.progress.settings_next > end && hold;
-        let behind = self.tasks.values().filter(|task| task.running().is_some_and(lags));
-        let behind: Vec<Partition> = behind.map(|task| task.life.partition).collect();
-        let table = table.filter(|_| behind.is_empty());
-        if table.is_some() {
-            self.settings.clone_from(&table);
-            self.settings_lag_since = None;
-        }
-        self.stage.settings_read(question, table, self.now.steady_ms);
-        if behind.is_empty() {
-            return;
-        }
-        let since = *self.settings_lag_since.get_or_insert(self.now.steady_ms);
-        if self.now.steady_ms.saturating_sub(since) >= SETTINGS_LAG_MS {
-            self.settings_lag_since = None;
-            behind
-                .into_iter()
-                .for_each(|partition| self.doubt(partition, "settings_behind"));
         }
     }
 

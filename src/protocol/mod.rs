@@ -11,6 +11,7 @@
 //! - [`task`], `recovering`, [`recovery`], `stops`: from an assigned partition to a running task, or why it can't run.
 //! - `pending`, [`batch`]: records collected, what they need read, the fold.
 //! - [`stage`], [`transaction`]: what the one batch is at, and its way to its one end.
+//! - `settings`: those that a batch is judged by.
 //! - [`burst`]: when an input has so many bad records that somebody should look first.
 //! - [`sweep`]: how far timers may be fired.
 //! - `renewal`: when a consumer that was fenced is replaced.
@@ -26,6 +27,7 @@ pub mod recovery;
 mod renewal;
 mod retry;
 pub mod rules;
+mod settings;
 pub mod stage;
 pub mod stops;
 pub mod sweep;

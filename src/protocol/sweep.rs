@@ -14,9 +14,6 @@ const STEP_MS: i64 = SECOND_MS;
 /// Entries of one search, of each clock; the rest are found by the next.
 const FOUND_AT_ONCE: usize = 1_000;
 
-/// The settings are read anew for the sweep of a worker that has no records to judge.
-const SETTINGS_AGE_MS: u64 = 1_000;
-
 /// The sweep of one task.
 #[derive(Debug, Default)]
 pub struct Sweeper {
@@ -120,14 +117,6 @@ impl Core {
             }
         }
         searches.into_iter().for_each(|life| self.search(life));
-    }
-
-    /// Without batches nobody would hear of a number of days that was changed.
-    fn keep_settings_fresh(&mut self) {
-        let stale = self.now.steady_ms.saturating_sub(self.settings_asked_ms) >= SETTINGS_AGE_MS;
-        if stale && !self.is_waiting() && self.tasks.values().any(|task| task.running().is_some()) {
-            self.ask_settings();
-        }
     }
 
     /// The next page of a task's search.

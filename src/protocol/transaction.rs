@@ -12,7 +12,7 @@ use crate::kafka::TopicPartition;
 use std::collections::BTreeMap;
 
 /// Without progress for so long, somebody should know.
-const PAGE_AFTER_MS: u64 = 60_000;
+pub(super) const PAGE_AFTER_MS: u64 = 60_000;
 
 impl Core {
     /// Folds the batch when all that it asked for has come, or asks for more.

@@ -1,6 +1,7 @@
 //! What no schedule is long or strange enough to show: a core that is told, event by event, what happens to it.
 
 mod batches;
+mod settings;
 
 use crate::rng::Rng;
 use crate::setup::{BEGINNING_MS, Setup, Shared};
@@ -333,38 +334,6 @@ fn an_index_that_was_applied_from_transactions_that_stand_there_no_more_stops_it
     let again = hand.after(60_000);
     hand.recover(again);
     assert!(hand.is_running() && hand.marker.is_some_and(|marker| marker.of == of));
-}
-
-#[test]
-fn settings_that_stay_behind_what_was_judged_by_are_waited_for_and_then_stop_their_partition() {
-    let mut hand = Hand::new();
-    let first = Progress::first(&hand.shared.expected, Uuid::from_u128(7));
-    hand.progress = Some(Progress {
-        settings_next: 5,
-        ..first.clone()
-    });
-    hand.settings_end = 5;
-    hand.assigned();
-    // They were created anew.
-    hand.settings_end = 0;
-    let mut doubted = Vec::new();
-    for _ in 0..15 {
-        let asked = hand.after(1_000);
-        assert!(hand.is_running(), "a broker that leads no more may have been asked");
-        doubted = hand.settings(&asked);
-    }
-    let asked = hand.after(1_000);
-    doubted.extend(hand.settings(&asked));
-    assert!(!hand.is_running());
-    hand.recover(doubted);
-    let again = hand.after(60_000);
-    let stopped = hand.recover(again);
-    assert!(stop_of(&stopped).is_some_and(|why| why.contains("positions accept log")));
-
-    hand.progress = Some(first);
-    let again = hand.after(60_000);
-    hand.recover(again);
-    assert!(hand.is_running());
 }
 
 #[test]
