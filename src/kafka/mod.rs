@@ -50,7 +50,7 @@ pub use rebalance::Rebalance;
 pub use replay::{Reading, Replay};
 pub use restore::{Progress, RangeReader, TableReader};
 pub use stable::StableEnd;
-pub use transaction::{Blame, Delivered, Ending, Transaction, Transactions, TxnError};
+pub use transaction::{Blame, Delivered, Ending, Fence, Transaction, Transactions, TxnError};
 
 /// One partition of one topic.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -68,6 +68,9 @@ pub(super) fn unsettled<C: ProducerContext + 'static>(producer: &impl Producer<C
 /// One group metadata object: what a transaction is fenced by.
 pub(super) struct GroupMetadata(NonNull<ffi::rd_kafka_consumer_group_metadata_t>);
 
+// SAFETY: an object of its own (rdkafka_cgrp.c copies all of it), which no call changes and no thread owns.
+unsafe impl Send for GroupMetadata {}
+
 impl GroupMetadata {
     pub(super) fn of<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> Option<Self> {
         // SAFETY: the pointer is that of a live consumer. The call returns null or an object that is ours to destroy.

@@ -47,6 +47,15 @@ pub struct Transactions(Box<Inner>);
 #[must_use = "a transaction is to be committed or aborted"]
 pub struct Transaction(Box<Inner>);
 
+/// What a transaction is fenced by: a consumer's generation and member id as of one moment.
+pub struct Fence(native::GroupMetadata);
+
+impl Fence {
+    pub fn of(consumer: &Consumer) -> Result<Self, TxnError> {
+        consumer.group_metadata().map(Self).ok_or(TxnError::NotAMember)
+    }
+}
+
 /// How the end of a transaction went.
 #[must_use]
 pub enum Ending {
@@ -172,16 +181,15 @@ impl Transaction {
         Ok(self.0.deliveries.take())
     }
 
-    /// Makes these positions part of the transaction, fenced by the consumer's generation and member id as of now. The
-    /// library may take longer than `timeout` while the group's coordinator is down (librdkafka#5456).
+    /// Makes these positions part of the transaction, under that fence. The library may take much longer than `timeout`, or for
+    /// ever, while the group's coordinator can't be reached (librdkafka#5456).
     pub fn send_offsets(
         &mut self,
-        consumer: &Consumer,
+        fence: &Fence,
         positions: &[(TopicPartition, i64)],
         timeout: Duration,
     ) -> Result<(), TxnError> {
-        let metadata = consumer.group_metadata().ok_or(TxnError::NotAMember)?;
-        self.offsets(&metadata, positions, timeout)
+        self.offsets(&fence.0, positions, timeout)
     }
 
     /// Makes these positions part of the transaction without a fence, for an operator, and a partition that stands still:

@@ -6,8 +6,8 @@ use super::returning::{Fate, Skip};
 use super::scan::{CALL, Span};
 use crate::failure::{Exit, Failure};
 use crate::kafka::{
-    Blame, Consumer, Ending, Fault, Kind, NewRecord, Polled, Rebalance, Record, Settings, TopicPartition, Transaction,
-    Transactions, TxnError,
+    Blame, Consumer, Ending, Fault, Fence, Kind, NewRecord, Polled, Rebalance, Record, Settings, TopicPartition,
+    Transaction, Transactions, TxnError,
 };
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -218,7 +218,7 @@ impl<'a> Sender<'a> {
             .enumerate()
             .try_for_each(|(tag, record)| transaction.send(tag, record))
             .and_then(|()| transaction.flush(OPEN).map(|_| ()))
-            .and_then(|()| transaction.send_offsets(&self.consumer, &batch.positions, CALL));
+            .and_then(|()| transaction.send_offsets(&Fence::of(&self.consumer)?, &batch.positions, CALL));
         match sent {
             Ok(()) => self.end(transaction, Transaction::commit),
             Err(failed) => {

@@ -5,15 +5,18 @@ use super::opening::Producer;
 use super::{Worker, beside};
 use crate::failure::{Exit, Failure};
 use crate::kafka::transaction::Blame;
-use crate::kafka::{Delivered, Ending, Kind, NewRecord, TopicPartition, TxnError};
+use crate::kafka::{Delivered, Ending, Fence, Kind, NewRecord, TopicPartition, TxnError};
 use crate::protocol::{Action, Event, TransactionAnswer, TransactionStep};
 use crate::shutdown::Deadline;
 use crate::telemetry::metrics::TransactionPhase;
 use crate::telemetry::watch;
+use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 /// A call to a broker that should take milliseconds.
 const CALL: Duration = Duration::from_secs(5);
+/// So much later than it should the client says that it did not.
+const ANSWER: Duration = Duration::from_secs(1);
 const FLUSH: Duration = Duration::from_secs(30);
 /// After so long without an answer the outcome of a transaction is left to the log, as after any other doubt. Nobody asks twice
 /// once the end is wished for, nor at all once the time of the drain is over: who comes next finds out.
@@ -113,7 +116,7 @@ impl Worker {
                 self.flushing = Some(started);
                 return None;
             }
-            TransactionStep::SendOffsets(offsets) => Some(self.send_offsets(&offsets)),
+            TransactionStep::SendOffsets(offsets) => Some(self.send_offsets(offsets)),
             TransactionStep::Commit => Some(self.end(Ends::Commit)),
             TransactionStep::Abort => Some(self.end(Ends::Abort)),
             TransactionStep::ReplaceProducer => {
@@ -187,11 +190,24 @@ impl Worker {
         }
     }
 
-    fn send_offsets(&mut self, offsets: &[(TopicPartition, i64)]) -> TransactionAnswer {
-        let Producer::Open(transaction) = &mut self.producer else {
+    /// On a thread of its own, since the client may wait for longer than it was told to. A producer that it keeps is lost: the one
+    /// that replaces it, or time, ends the transaction.
+    fn send_offsets(&mut self, offsets: Vec<(TopicPartition, i64)>) -> TransactionAnswer {
+        let Producer::Open(mut transaction) = std::mem::replace(&mut self.producer, Producer::absent()) else {
             return gone();
         };
-        match transaction.send_offsets(&self.consumer, offsets, CALL) {
+        let fence = Fence::of(&self.consumer);
+        let (done, answer) = channel();
+        beside("offsets", move || {
+            let sent = fence.and_then(|fence| transaction.send_offsets(&fence, &offsets, CALL));
+            // Nobody takes it where it took too long.
+            _ = done.send((transaction, sent));
+        });
+        let Ok((transaction, sent)) = answer.recv_timeout(CALL + ANSWER) else {
+            return TransactionAnswer::ProducerLost("sending offsets to the transaction: no answer".to_owned());
+        };
+        self.producer = Producer::Open(transaction);
+        match sent {
             Ok(()) => TransactionAnswer::OffsetsSent,
             Err(error) if error.kind() == Kind::Retry => TransactionAnswer::MustAbort(error.to_string()),
             Err(error) => failed(error),

@@ -44,7 +44,8 @@ fn the_mock_cluster_carries_a_transaction_and_assigns_at_once() {
         delivered.iter().map(|one| (one.tag, one.partition)).collect::<Vec<_>>(),
         [(3, 1), (4, 0)]
     );
-    open.send_offsets(&consumer, &[(TopicPartition::new("in", 1), 0)], LONG)
+    Fence::of(&consumer)
+        .and_then(|fence| open.send_offsets(&fence, &[(TopicPartition::new("in", 1), 0)], LONG))
         .unwrap();
     done(open.commit());
     let seen = poll_until(&mut consumer, 0, |polled| matches!(polled, Polled::Record(_)));

@@ -126,7 +126,7 @@ fn close_out(
     let started = Instant::now();
     while !sent.is_empty() && started.elapsed() < LONG {
         let mut open = idle.take().unwrap().begin().unwrap();
-        match open.send_offsets(consumer, &sent, LONG) {
+        match Fence::of(consumer).and_then(|fence| open.send_offsets(&fence, &sent, LONG)) {
             Ok(()) => {
                 // Within the lock: the next owner commits after this one.
                 let mut seen = seen.lock().unwrap();

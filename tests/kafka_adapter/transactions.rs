@@ -58,7 +58,9 @@ fn offsets_are_committed_with_the_transaction_and_only_by_a_member() {
     let outsider = Consumer::open(&settings).unwrap();
     assert_eq!(outsider.group_generation(), None);
     let mut open = producer(&settings).begin().unwrap();
-    let error = open.send_offsets(&outsider, &[(topic.at(0), 5)], LONG).unwrap_err();
+    let error = Fence::of(&outsider)
+        .and_then(|fence| open.send_offsets(&fence, &[(topic.at(0), 5)], LONG))
+        .unwrap_err();
     assert!(matches!(error, TxnError::NotAMember), "{error}");
     assert_eq!(error.kind(), Kind::Abort);
     let idle = done(open.abort());
@@ -67,14 +69,18 @@ fn offsets_are_committed_with_the_transaction_and_only_by_a_member() {
     assert!(generation > 0 && !id.is_empty());
     assert_eq!(consumer.committed(&at, LONG).unwrap(), [None, None]);
     let mut open = idle.begin().unwrap();
-    open.send_offsets(&consumer, &[(topic.at(0), 5)], LONG).unwrap();
+    Fence::of(&consumer)
+        .and_then(|fence| open.send_offsets(&fence, &[(topic.at(0), 5)], LONG))
+        .unwrap();
     // Require-stable: a member that asks now must wait for the open transaction.
     let asked = consumer.committed(&at, Duration::from_millis(700));
     assert_eq!(asked.unwrap_err().kind(), Kind::Retry);
     let idle = done(open.abort());
     assert_eq!(consumer.committed(&at, LONG).unwrap(), [None, None]);
     let mut open = idle.begin().unwrap();
-    open.send_offsets(&consumer, &[(topic.at(0), 7)], LONG).unwrap();
+    Fence::of(&consumer)
+        .and_then(|fence| open.send_offsets(&fence, &[(topic.at(0), 7)], LONG))
+        .unwrap();
     done(open.commit());
     assert_eq!(consumer.committed(&at, LONG).unwrap(), [Some(7), None]);
     let mut lookup = Lookup::open(&settings).unwrap();
@@ -126,7 +132,7 @@ fn a_member_of_an_older_generation_is_fenced() {
             _ => {}
         }
         let mut open = idle.begin().unwrap();
-        match open.send_offsets(&old, &[(topic.at(0), 1)], LONG) {
+        match Fence::of(&old).and_then(|fence| open.send_offsets(&fence, &[(topic.at(0), 1)], LONG)) {
             Ok(()) => {}
             Err(error @ TxnError::GroupFence { .. }) => {
                 assert_eq!(error.kind(), Kind::Abort);
@@ -240,7 +246,9 @@ fn a_commit_takes_milliseconds() {
         }
         open.flush(LONG).unwrap();
         let flushed = started.elapsed();
-        open.send_offsets(&consumer, &[(topic.at(0), round)], LONG).unwrap();
+        Fence::of(&consumer)
+            .and_then(|fence| open.send_offsets(&fence, &[(topic.at(0), round)], LONG))
+            .unwrap();
         let sent = started.elapsed();
         idle = done(open.commit());
         times.push(started.elapsed());
