@@ -27,31 +27,26 @@ pub struct Tail {
 
 impl Tail {
     pub fn start(partitions: Partitions) -> Tail {
-        Tail::by(partitions, |_| 0)
+        let whole = list(each(&partitions));
+        Tail::by(partitions, vec![whole])
     }
 
-    /// For where brokers fail: no consumer has two partitions of a topic. Of one that has, an answer that names the new leader of
-    /// one and none of the other ends the process (librdkafka#5280).
+    /// For where brokers fail: each partition has a consumer of its own. Of one that has several, an answer that names the new
+    /// leader of one and none of another ends the process (librdkafka#5280).
     pub fn start_apart(partitions: Partitions) -> Tail {
-        Tail::by(partitions, |partition| partition)
+        let apart = each(&partitions).map(|one| list([one])).collect();
+        Tail::by(partitions, apart)
     }
 
-    /// With a consumer of its own for each group of partitions.
-    fn by(partitions: Partitions, group: impl Fn(i32) -> i32) -> Tail {
+    fn by(partitions: Partitions, lists: Vec<TopicPartitionList>) -> Tail {
         let (log, stop) = (Arc::<Log>::default(), Arc::<AtomicBool>::default());
-        let mut groups = BTreeMap::<i32, TopicPartitionList>::new();
-        for (topic, partition) in each(&partitions) {
-            let list = groups.entry(group(partition)).or_default();
-            list.add_partition_offset(&topic, partition, Offset::Beginning)
-                .expect("a valid offset");
-        }
         let follow = |list| {
             let consumer = consumer("read_committed");
             consumer.assign(&list).expect("assigned");
             let (log, stop) = (log.clone(), stop.clone());
             std::thread::spawn(move || follow(&consumer, &log, &stop))
         };
-        let threads = groups.into_values().map(follow).collect();
+        let threads = lists.into_iter().map(follow).collect();
         Tail {
             log,
             partitions,
@@ -127,7 +122,7 @@ fn consumer(isolation: &str) -> BaseConsumer {
         .set("isolation.level", isolation)
         .set("enable.auto.commit", "false")
         .set("enable.partition.eof", "true")
-        .set("fetch.wait.max.ms", "10")
+        .set("fetch.wait.max.ms", "20")
         .set("auto.offset.reset", "error");
     config.create().expect("a consumer")
 }
@@ -151,6 +146,16 @@ pub fn timestamps(topic: &str) -> Vec<jiff::Timestamp> {
         None => None,
     });
     found
+}
+
+/// From their beginnings.
+fn list(places: impl IntoIterator<Item = (String, i32)>) -> TopicPartitionList {
+    let mut list = TopicPartitionList::new();
+    for (topic, partition) in places {
+        list.add_partition_offset(&topic, partition, Offset::Beginning)
+            .expect("a valid offset");
+    }
+    list
 }
 
 fn each(partitions: &Partitions) -> impl Iterator<Item = (String, i32)> {
