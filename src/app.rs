@@ -162,7 +162,6 @@ impl App {
             return Ok(());
         }
         self.settings.open();
-        let mailboxes: Vec<_> = workers.iter().map(|(_, mailbox)| mailbox.clone()).collect();
         let mut running = Vec::new();
         for (number, (worker, mailbox)) in workers.into_iter().enumerate() {
             self.mailboxes.add(mailbox.clone());
@@ -170,14 +169,14 @@ impl App {
             running.push(start(number, worker, self.shutdown.trigger())?);
         }
         tracing::info!(workers = running.len(), instance = instance.id(), "router_started");
-        self.watch_index(runtime, &mailboxes);
-        self.scrub(runtime, &mailboxes)?;
+        self.watch_index(runtime);
+        self.scrub(runtime)?;
         let monitor = Monitor {
             kafka: self.backend.kafka.clone(),
             config: config.clone(),
             runtime: runtime.clone(),
             metrics: self.metrics.clone(),
-            mailboxes,
+            mailboxes: self.mailboxes.clone(),
             shutdown: self.shutdown.clone(),
             settled: settled.clone(),
             admin: self

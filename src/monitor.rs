@@ -11,8 +11,8 @@ use crate::protocol::Event;
 use crate::shutdown::Shutdown;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::settled::Settled;
+use crate::worker::Mailboxes;
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
@@ -25,7 +25,7 @@ pub struct Monitor {
     pub config: Arc<Config>,
     pub runtime: Handle,
     pub metrics: Arc<Metrics>,
-    pub mailboxes: Vec<Sender<Event>>,
+    pub mailboxes: Mailboxes,
     pub shutdown: Shutdown,
     pub settled: Arc<Settled>,
     /// Deletes what was passed on and judged; None where the cluster can't.
@@ -114,17 +114,10 @@ impl Monitor {
         match counts(lookup, &self.config) {
             Ok(now) if now != *known => {
                 known.clone_from(&now);
-                self.tell(|| Event::InputCounts(now.clone()));
+                self.mailboxes.tell(|| Event::InputCounts(now.clone()));
             }
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "topics_unavailable"),
-        }
-    }
-
-    fn tell(&self, event: impl Fn() -> Event) {
-        for mailbox in &self.mailboxes {
-            // A worker that has ended needs no news.
-            _ = mailbox.send(event());
         }
     }
 
@@ -153,7 +146,7 @@ impl Monitor {
             return Ok(Some((since, Watching::PassedOn(ends(lookup, all)?))));
         }
         let grace = i64::try_from(self.config.timers.grace.as_millis()).unwrap_or(i64::MAX);
-        self.tell(|| Event::ClockHorizon(since.plus(-grace)));
+        self.mailboxes.tell(|| Event::ClockHorizon(since.plus(-grace)));
         Ok(None)
     }
 

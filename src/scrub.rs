@@ -12,9 +12,9 @@ use crate::protocol::Event;
 use crate::shutdown::Shutdown;
 use crate::state::clocks;
 use crate::telemetry::metrics::Metrics;
+use crate::worker::Mailboxes;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
@@ -31,7 +31,7 @@ pub struct Parts {
     pub runtime: Handle,
     pub health: Arc<Health>,
     pub metrics: Arc<Metrics>,
-    pub mailboxes: Vec<Sender<Event>>,
+    pub mailboxes: Mailboxes,
     pub shutdown: Shutdown,
     /// From one partition to the next.
     pub pace: Duration,
@@ -85,10 +85,7 @@ impl Scrub {
     fn tell(&self, partition: i32, differing: usize) {
         self.parts.metrics.index.scrub_differences.inc_by(differing as u64);
         tracing::error!(partition, differing, "index_differs");
-        for mailbox in &self.parts.mailboxes {
-            // A worker that has ended needs no news.
-            _ = mailbox.send(Event::IndexDiffers(partition));
-        }
+        self.parts.mailboxes.tell(|| Event::IndexDiffers(partition));
     }
 
     /// Only what is found twice is told: once it may have been the moment.

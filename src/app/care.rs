@@ -4,11 +4,8 @@
 use super::App;
 use crate::contract::TopicKind;
 use crate::failure::{Exit, Failure};
-use crate::index::Index;
 use crate::protocol::Event;
 use crate::scrub::{self, Scrub};
-use std::collections::BTreeSet;
-use std::sync::mpsc::Sender;
 use std::time::Duration;
 use tokio::runtime::Handle;
 
@@ -17,23 +14,24 @@ const WATCH_INDEX: Duration = Duration::from_secs(10);
 
 impl App {
     /// Looks now and then whether Redis is still set up to keep what it is given, and has kept it, and tells the workers if not.
-    pub(super) fn watch_index(&self, runtime: &Handle, mailboxes: &[Sender<Event>]) {
-        let (index, mailboxes, shutdown) = (self.backend.index.handle(), mailboxes.to_vec(), self.shutdown.clone());
+    pub(super) fn watch_index(&self, runtime: &Handle) {
+        let (index, mailboxes, shutdown) = (
+            self.backend.index.handle(),
+            self.mailboxes.clone(),
+            self.shutdown.clone(),
+        );
         let health = self.health.clone();
         runtime.spawn(async move {
             while !shutdown.is_wished() {
                 tokio::time::sleep(WATCH_INDEX).await;
-                // A worker that has ended needs no news.
-                let tell = |event: fn(i32) -> Event, partition| {
-                    mailboxes.iter().for_each(|mailbox| _ = mailbox.send(event(partition)));
-                };
                 match index.check().await {
-                    Err(fault) if fault.loses_entries() => tell(|_| Event::IndexUnfit, 0),
+                    Err(fault) if fault.loses_entries() => mailboxes.tell(|| Event::IndexUnfit),
                     Err(_) => {}
                     Ok(()) => {
-                        for partition in evicted(&index, health.running()).await {
+                        // Whatever keeps this from being answered keeps others from it too, and they say so.
+                        for partition in index.evicted(health.running()).await.unwrap_or_default() {
                             tracing::error!(partition, "index_evicted");
-                            tell(Event::IndexDiffers, partition);
+                            mailboxes.tell(|| Event::IndexDiffers(partition));
                         }
                     }
                 }
@@ -42,7 +40,7 @@ impl App {
     }
 
     /// Starts to compare index and changelog, unless that is off or the cluster is a mock, where what is aborted can be read.
-    pub(super) fn scrub(&self, runtime: &Handle, mailboxes: &[Sender<Event>]) -> Result<(), Failure> {
+    pub(super) fn scrub(&self, runtime: &Handle) -> Result<(), Failure> {
         let pace = self.config.index.scrub;
         if pace.is_zero() || !self.backend.has_settings {
             return Ok(());
@@ -53,7 +51,7 @@ impl App {
             runtime: runtime.clone(),
             health: self.health.clone(),
             metrics: self.metrics.clone(),
-            mailboxes: mailboxes.to_vec(),
+            mailboxes: self.mailboxes.clone(),
             shutdown: self.shutdown.clone(),
             pace,
         };
@@ -63,16 +61,4 @@ impl App {
         spawned.map_err(|error| Failure::new(Exit::Internal, format!("no thread can be started: {error}")))?;
         Ok(())
     }
-}
-
-/// Those whose entries were thrown away since their index was begun, though nothing is by now.
-async fn evicted(index: &Index, running: BTreeSet<i32>) -> Vec<i32> {
-    let mut found = Vec::new();
-    for partition in running {
-        // Whatever keeps this from being answered keeps others from it too, and they say so.
-        if index.has_evicted(partition).await.unwrap_or(false) {
-            found.push(partition);
-        }
-    }
-    found
 }

@@ -29,11 +29,7 @@ pub fn cause(record: &RawRecord<'_>) -> Cause {
 }
 
 fn seed(record: &RawRecord<'_>) -> Uuid {
-    let (mut partition, mut offset) = (itoa::Buffer::new(), itoa::Buffer::new());
-    let position = record
-        .topic
-        .position(partition.format(record.partition), offset.format(record.offset));
-    uuid5(&NAMESPACE, &position.map(str::as_bytes))
+    uuid5(&NAMESPACE, &[record.position().as_bytes()])
 }
 
 fn write(record: &RawRecord<'_>) -> Arc<[u8]> {

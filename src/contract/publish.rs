@@ -50,11 +50,10 @@ pub fn publish(
     };
     let record = cause.map(|cause| origin::read(&cause.origin)).transpose()?;
     let its_record = || record.as_ref().ok_or(PublishFault::NotItsCause);
-    let its_message = || match &event.body {
-        Body::Inbound(inbound) => carried.map(|carried| (inbound, carried)),
-        _ => None,
+    let its_message = || match (&event.body, carried) {
+        (Body::Inbound(inbound), Some(carried)) => Ok((inbound, carried)),
+        _ => Err(PublishFault::NotItsCause),
     };
-    let its_message = || its_message().ok_or(PublishFault::NotItsCause);
     let written = match &effect.what {
         Consequence::Routed(routed) => routed::write(event.at, its_message()?, routed)?,
         Consequence::Unrouted(unrouted) => unrouted::write(event.at, its_message()?, unrouted, its_record()?)?,

@@ -76,13 +76,6 @@ pub struct Topic<'a> {
     pub name: &'a str,
 }
 
-impl<'a> Topic<'a> {
-    /// The parts of [`RawRecord::position`].
-    pub(super) fn position(self, partition: &'a str, offset: &'a str) -> [&'a str; 5] {
-        [self.name, "-", partition, "-", offset]
-    }
-}
-
 /// The whole name.
 impl fmt::Display for Topic<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -117,8 +110,9 @@ impl RawRecord<'_> {
     /// `<topic>-<partition>-<offset>`, the topic without its prefix: the same in every deployment.
     #[must_use]
     pub fn position(&self) -> String {
-        let (partition, offset) = (self.partition.to_string(), self.offset.to_string());
-        self.topic.position(&partition, &offset).concat()
+        let (mut partition, mut offset) = (itoa::Buffer::new(), itoa::Buffer::new());
+        let (partition, offset) = (partition.format(self.partition), offset.format(self.offset));
+        [self.topic.name, "-", partition, "-", offset].concat()
     }
 }
 

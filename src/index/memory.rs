@@ -210,8 +210,8 @@ impl Memory {
         })
     }
 
-    pub(super) async fn has_evicted(&self, _: i32) -> Result<bool, Error> {
-        Ok(false)
+    pub(super) async fn evicted(&self, _: impl IntoIterator<Item = i32>) -> Result<Vec<i32>, Error> {
+        Ok(Vec::new())
     }
 
     pub(super) async fn check(&self) -> Result<(), Fault> {

@@ -279,10 +279,10 @@ impl Index {
         forward!(self, index => index.sweep_foreign(partition, limit).await)
     }
 
-    /// Whether entries were thrown away since the partition's build was begun, however the index is set up by now. A server that
-    /// has started anew since tells only of what it threw away itself. Of no build it means nothing.
-    pub async fn has_evicted(&self, partition: i32) -> Result<bool, Error> {
-        forward!(self, index => index.has_evicted(partition).await)
+    /// Those of the partitions of whose entries some were thrown away since their build was begun, however the index is set up by
+    /// now. A server that has started anew since tells only of what it threw away itself. Of no build it means nothing.
+    pub async fn evicted(&self, partitions: impl IntoIterator<Item = i32>) -> Result<Vec<i32>, Error> {
+        forward!(self, index => index.evicted(partitions).await)
     }
 
     /// Whether the index answers and is set up to keep what it is given. A fault says what to change.

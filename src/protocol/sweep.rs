@@ -224,7 +224,6 @@ mod tests {
     fn other_settings_make_all_be_searched_again() {
         let mut sweeper = Sweeper {
             swept_to: Some(Instant(10)),
-            late: false,
             ..Sweeper::default()
         };
         assert_eq!(sweeper.worth(Some(Instant(11)), 0), None);

@@ -118,10 +118,10 @@ impl Stand {
 
     /// A changelog that lost its beginning says nothing of an index as a whole.
     fn uncut(&self) -> Result<(), Failure> {
-        if self.low <= self.begins() {
-            return Ok(());
+        if self.found().is_cut() {
+            return Err(Failure::new(Exit::BadData, stops::cut(self.partition, self.low)));
         }
-        Err(Failure::new(Exit::BadData, stops::cut(self.partition, self.low)))
+        Ok(())
     }
 
     fn is_ahead(&self) -> bool {

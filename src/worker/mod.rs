@@ -109,9 +109,11 @@ impl Worker {
     fn turn(&mut self) -> Deadline {
         let mut draining: Option<Deadline> = None;
         while self.failed.is_none() {
-            if draining.is_none() {
-                draining = self.parts.shutdown.deadline(self.parts.drain);
-                draining.iter().for_each(|_| self.handle(Event::Drain));
+            if draining.is_none()
+                && let Some(deadline) = self.parts.shutdown.deadline(self.parts.drain)
+            {
+                draining = Some(deadline);
+                self.handle(Event::Drain);
             }
             if let Some(deadline) = draining.filter(|deadline| self.core.is_drained() || deadline.has_passed()) {
                 return deadline;

@@ -179,7 +179,7 @@ pub async fn seen(index: &Index, partition: i32) -> Result<Seen, crate::index::E
     Ok(Seen {
         marker,
         sequence: progress.map(|progress| progress.sequence),
-        evicted: index.has_evicted(partition).await?,
+        evicted: !index.evicted([partition]).await?.is_empty(),
     })
 }
 

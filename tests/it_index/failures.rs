@@ -159,7 +159,7 @@ async fn what_was_evicted_while_nobody_looked_is_told_until_the_index_is_begun_a
     let server = Server::start(&[]).await;
     let index = index(&server.url());
     let of = begin(&index).await;
-    assert!(!index.has_evicted(0).await.unwrap());
+    assert!(index.evicted([0]).await.unwrap().is_empty());
     for words in [
         &["SET", "another", "value", "PX", "1000000"][..],
         &["CONFIG", "SET", "maxmemory-policy", "volatile-ttl"],
@@ -176,7 +176,7 @@ async fn what_was_evicted_while_nobody_looked_is_told_until_the_index_is_begun_a
         server.ask::<()>(&["CONFIG", "SET", words[0], words[1]]).await;
     }
     index.check().await.unwrap();
-    assert!(index.has_evicted(0).await.unwrap());
+    assert_eq!(index.evicted([0]).await.unwrap(), [0]);
     let again = Begin {
         expected: Some(of.generation),
         of: generation(),
@@ -184,7 +184,7 @@ async fn what_was_evicted_while_nobody_looked_is_told_until_the_index_is_begun_a
         at: 0,
     };
     index.begin(0, &again).await.unwrap();
-    assert!(!index.has_evicted(0).await.unwrap());
+    assert!(index.evicted([0]).await.unwrap().is_empty());
 }
 
 #[tokio::test]

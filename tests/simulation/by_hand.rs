@@ -151,10 +151,15 @@ impl Hand {
     }
 
     /// The task runs; what was done for it.
-    fn assigned(&mut self) -> Vec<Action> {
+    /// Told of its partition, and of all that it asks then.
+    fn joins(&mut self) -> Vec<Action> {
         let commands = self.at(TopicKind::RouterCommands);
         let actions = self.tell(Event::Rebalance(Rebalance::Assigned(vec![commands])));
-        let actions = self.recover(actions);
+        self.recover(actions)
+    }
+
+    fn assigned(&mut self) -> Vec<Action> {
+        let actions = self.joins();
         assert!(self.is_running(), "{actions:?}");
         actions
     }
@@ -288,9 +293,7 @@ fn a_changelog_that_lost_its_beginning_stops_where_the_index_is_lost_too_until_t
     let mut hand = Hand::new();
     let first = Progress::first(&hand.shared.expected, Uuid::from_u128(7));
     (hand.low, hand.progress) = (9, Some(first.clone()));
-    let commands = hand.at(TopicKind::RouterCommands);
-    let actions = hand.tell(Event::Rebalance(Rebalance::Assigned(vec![commands])));
-    let once = hand.recover(actions);
+    let once = hand.joins();
     assert!(stop_of(&once).is_none());
     let again = hand.after(60_000);
     let stopped = hand.recover(again);
@@ -323,9 +326,7 @@ fn an_index_that_was_applied_from_transactions_that_stand_there_no_more_stops_it
     });
     // The changelog lost its end, and who had it went on and wrote a transaction across the marker.
     (hand.high, hand.sequence, hand.below) = (100, Some(20), Some(17));
-    let commands = hand.at(TopicKind::RouterCommands);
-    let actions = hand.tell(Event::Rebalance(Rebalance::Assigned(vec![commands])));
-    hand.recover(actions);
+    hand.joins();
     let again = hand.after(60_000);
     let stopped = hand.recover(again);
     assert!(stop_of(&stopped).is_some_and(|why| why.contains("index rebuild --partition 0 --discard-index")));
@@ -358,9 +359,7 @@ fn a_state_that_is_not_for_this_program_ends_it_before_the_index_is_looked_at() 
         partitions: 2,
         ..Progress::first(&expected, Uuid::from_u128(7))
     });
-    let commands = hand.at(TopicKind::RouterCommands);
-    let actions = hand.tell(Event::Rebalance(Rebalance::Assigned(vec![commands])));
-    let actions = hand.recover(actions);
+    let actions = hand.joins();
     let fails = |action: &Action| matches!(action, Action::Fail(why) if why.contains("topics.partitions"));
     assert!(actions.iter().any(fails), "{actions:?}");
     assert!(hand.marker.is_none());

@@ -133,7 +133,7 @@ impl Redis {
             format,
             begin.offset.to_string(),
             begin.at.to_string(),
-            self.evicted().await?.text(),
+            self.evicted_by_now().await?.text(),
         ];
         let call = script::call(&BEGIN, &[keys.marker(), keys.generations()], &args);
         let (word, marker) = outcome(self.run_one(&BEGIN, call).await?)?;
@@ -277,16 +277,22 @@ impl Redis {
         faults::judge_all(&self.target.to_string(), info)
     }
 
-    /// Whether a server has thrown something away since the partition's build was begun.
-    pub(super) async fn has_evicted(&self, partition: i32) -> Result<bool, Error> {
-        let mut kept = redis::cmd("HGET");
-        kept.arg(self.keys(partition).marker()).arg("evicted");
-        let kept = reply::bytes(self.link.send(&kept).await?)?.unwrap_or_default();
-        let then = Evicted::kept(&String::from_utf8_lossy(&kept));
-        Ok(self.evicted().await?.is_more_than(&then))
+    /// The partitions since whose build was begun a server has thrown something away.
+    pub(super) async fn evicted(&self, partitions: impl IntoIterator<Item = i32>) -> Result<Vec<i32>, Error> {
+        let now = self.evicted_by_now().await?;
+        let mut found = Vec::new();
+        for partition in partitions {
+            let mut kept = redis::cmd("HGET");
+            kept.arg(self.keys(partition).marker()).arg("evicted");
+            let kept = reply::bytes(self.link.send(&kept).await?)?.unwrap_or_default();
+            if now.is_more_than(&Evicted::kept(&String::from_utf8_lossy(&kept))) {
+                found.push(partition);
+            }
+        }
+        Ok(found)
     }
 
-    async fn evicted(&self) -> Result<Evicted, Error> {
+    async fn evicted_by_now(&self) -> Result<Evicted, Error> {
         Ok(Evicted::told(&self.link.send(&redis::cmd("INFO")).await?))
     }
 

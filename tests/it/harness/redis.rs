@@ -80,9 +80,7 @@ impl Redis {
     /// Loses one phone's value; gives back its key, as it is shown.
     pub fn lose_a_value(&self, prefix: &str, partition: i32, generation: &str) -> String {
         let mut connection = self.connect();
-        let generation = generation.replace('-', "");
-        for bucket in 0..256 {
-            let key = format!("{{{prefix}:{partition}}}:{generation}:v:{bucket:02x}");
+        for key in buckets(prefix, partition, generation) {
             let held: Vec<Vec<u8>> = redis::cmd("HKEYS")
                 .arg(&key)
                 .query(&mut connection)
@@ -100,10 +98,7 @@ impl Redis {
     /// Throws away one part of a partition's values, and is then set up as before.
     pub fn evict(&self, prefix: &str, partition: i32, generation: &str) {
         let mut connection = self.connect();
-        let generation = generation.replace('-', "");
-        let key = |bucket: i32| format!("{{{prefix}:{partition}}}:{generation}:v:{bucket:02x}");
-        let mut keys = (0..256).map(key);
-        let marked = keys.find(|key| {
+        let marked = buckets(prefix, partition, generation).find(|key| {
             let marked = redis::cmd("PEXPIRE").arg(key).arg(1_000_000).query(&mut connection);
             marked.expect("Redis answers")
         });
@@ -135,9 +130,7 @@ impl Redis {
     /// Makes the index hold a later transaction than was ever committed: the changelog lost some.
     pub fn raise_sequence(&self, prefix: &str, partition: i32, generation: &str) {
         let mut connection = self.connect();
-        let generation = generation.replace('-', "");
-        for bucket in 0..256 {
-            let key = format!("{{{prefix}:{partition}}}:{generation}:v:{bucket:02x}");
+        for key in buckets(prefix, partition, generation) {
             let held: Option<Vec<u8>> = redis::cmd("HGET")
                 .arg(&key)
                 .arg("!")
@@ -172,4 +165,10 @@ impl Redis {
         let length = socket.read(&mut answer).ok()?;
         Some(String::from_utf8_lossy(&answer[..length]).into_owned())
     }
+}
+
+/// The keys of a build's values.
+fn buckets(prefix: &str, partition: i32, generation: &str) -> impl Iterator<Item = String> {
+    let build = format!("{{{prefix}:{partition}}}:{}", generation.replace('-', ""));
+    (0..256).map(move |bucket| format!("{build}:v:{bucket:02x}"))
 }

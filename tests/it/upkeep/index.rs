@@ -1,7 +1,7 @@
 //! `index status|verify|rebuild`, with a router and without.
 
 use super::desk::Desk;
-use super::{ask, done};
+use super::{ask, done, stand_of};
 use crate::harness::redis::Redis;
 use crate::harness::world::{Plan, World};
 use crate::wait;
@@ -35,7 +35,7 @@ fn an_index_is_shown_compared_and_built_anew_while_the_router_runs() {
     assert_eq!((code, &answer["equal"]), (Some(0), &json!(true)), "{said}{answer}");
 
     let hurt = leads[0].partition;
-    let generation = done(&world, &["index", "status"], hurt)["partitions"][0]["generation"].clone();
+    let generation = stand_of(&world, hurt)["generation"].clone();
     let lost = redis(&world).lose_a_value(world.group(), hurt, generation.as_str().expect("a generation"));
     let (code, answer, said) = ask(&world, &["index", "verify"]);
     assert_eq!(code, Some(65), "{answer}");
@@ -152,7 +152,7 @@ fn a_value_that_the_index_lost_is_found_and_the_index_built_anew() {
     world.launch(0);
     world.await_ready();
     let hurt = leads[0].partition;
-    let generation = done(&world, &["index", "status"], hurt)["partitions"][0]["generation"].clone();
+    let generation = stand_of(&world, hurt)["generation"].clone();
     wait::until("values that are compared", wait::PATIENCE, || {
         let figures = world.metrics(0);
         (!figures.contains("scrubbed_values_total 0\n")).then_some(())
@@ -166,7 +166,7 @@ fn a_value_that_the_index_lost_is_found_and_the_index_built_anew() {
         world.metrics(0).contains("scrub_differences_total 1\n").then_some(())
     });
     leads.iter().for_each(|lead| desk.routes(&world, lead));
-    let now = done(&world, &["index", "status"], hurt)["partitions"][0]["generation"].clone();
+    let now = stand_of(&world, hurt)["generation"].clone();
     assert_ne!(now, generation);
     caught_up(&world);
     assert_eq!(ask(&world, &["index", "verify"]).0, Some(0));

@@ -28,6 +28,11 @@ fn done(world: &World, arguments: &[&str], partition: i32) -> Value {
     answer
 }
 
+/// How a partition's index stands, as `index status` says.
+fn stand_of(world: &World, partition: i32) -> Value {
+    done(world, &["index", "status"], partition)["partitions"][0].clone()
+}
+
 /// Waits until the process says that this partition is stopped, and for that reason.
 fn await_stop(world: &World, partition: i32, reason: &str) {
     let stopped = format!("partition {partition} is stopped: ");

@@ -1,7 +1,7 @@
 //! Each way in which a partition comes to a stop.
 
 use super::desk::{Desk, Lead};
-use super::{ask, await_stop, done};
+use super::{ask, await_stop, done, stand_of};
 use crate::harness::operator;
 use crate::harness::topics::{INBOUND, UNROUTED};
 use crate::harness::world::{Plan, World};
@@ -41,11 +41,11 @@ fn a_marker_beyond_the_changelog_stops_its_partition_until_the_index_is_given_up
 fn an_index_that_holds_more_transactions_than_the_changelog_stops_its_partition_though_its_marker_is_reached() {
     let (mut world, desk, lead, other) = hurt("lost");
     assert_eq!(world.terminate(0), Some(0));
-    let stand = done(&world, &["index", "status"], lead.partition)["partitions"][0].clone();
+    let stand = stand_of(&world, lead.partition);
     let generation = stand["generation"].as_str().expect("a generation");
     let redis = world.redis.as_ref().expect("a Redis of its own");
     redis.raise_sequence(world.group(), lead.partition, generation);
-    let stand = done(&world, &["index", "status"], lead.partition)["partitions"][0].clone();
+    let stand = stand_of(&world, lead.partition);
     assert_eq!(stand["state"], "ahead of the changelog", "{stand}");
     world.launch(0);
     await_stop(&world, lead.partition, "the index holds transaction 127");
@@ -126,11 +126,11 @@ fn records_that_were_deleted_before_they_were_judged_stop_their_partition_until_
 fn a_changelog_that_was_created_anew_stops_all_until_what_it_held_is_given_up() {
     let (mut world, desk, lead, _) = hurt("anew");
     assert_eq!(world.terminate(0), Some(0));
-    let before = done(&world, &["index", "status"], lead.partition)["partitions"][0]["generation"].clone();
+    let before = stand_of(&world, lead.partition)["generation"].clone();
     world.recreate("router-changelog");
     world.launch(0);
     await_stop(&world, lead.partition, "positions accept group --partition");
-    let now = done(&world, &["index", "status"], lead.partition)["partitions"][0]["generation"].clone();
+    let now = stand_of(&world, lead.partition)["generation"].clone();
     assert_eq!(before, now, "the index may be the last to hold it");
     for partition in 0..4 {
         done(&world, &["positions", "accept", "group"], partition);
@@ -171,7 +171,7 @@ fn a_changelog_whose_beginning_was_deleted_stops_its_partition_once_the_index_is
     let (mut world, desk, lead, other) = hurt("cut");
     assert_eq!(world.terminate(0), Some(0));
     let changelog = world.topic("router-changelog");
-    let stand = done(&world, &["index", "status"], lead.partition)["partitions"][0].clone();
+    let stand = stand_of(&world, lead.partition);
     // The last two are a progress record, and the end of its transaction.
     let last = stand["changelog_ends"].as_i64().expect("a number") - 2;
     operator::delete_compacted_records(&changelog, lead.partition, last);
@@ -239,14 +239,14 @@ fn a_state_of_other_partitions_or_of_another_form_of_phones_stops_the_program() 
 fn a_redis_that_may_throw_entries_away_stops_all_and_is_built_anew() {
     let (mut world, desk, lead, _) = hurt("evicts");
     let redis = world.redis.as_ref().expect("a Redis of its own");
-    let before = done(&world, &["index", "status"], lead.partition)["partitions"][0]["generation"].clone();
+    let before = stand_of(&world, lead.partition)["generation"].clone();
     redis.set_policy("allkeys-lru");
     await_stop(&world, lead.partition, "maxmemory-policy allkeys-lru");
     let (waiting, ..) = desk.send(&world, &lead.phone);
     assert_eq!(world.run_to_end(&[]).0, Some(78), "nor does it start");
     redis.set_policy("noeviction");
     desk.outcome(&world, &waiting);
-    let now = done(&world, &["index", "status"], lead.partition)["partitions"][0]["generation"].clone();
+    let now = stand_of(&world, lead.partition)["generation"].clone();
     assert_ne!(before, now, "what may have been thrown away is there again");
     world.await_ready();
 }
@@ -254,12 +254,12 @@ fn a_redis_that_may_throw_entries_away_stops_all_and_is_built_anew() {
 #[test]
 fn what_redis_threw_away_between_two_looks_at_its_policy_is_built_anew() {
     let (mut world, desk, lead, _) = hurt("glimpsed");
-    let stand = done(&world, &["index", "status"], lead.partition)["partitions"][0].clone();
+    let stand = stand_of(&world, lead.partition);
     let generation = stand["generation"].as_str().expect("a generation");
     let redis = world.redis.as_ref().expect("a Redis of its own");
     redis.evict(world.group(), lead.partition, generation);
     wait::until("another build", wait::PATIENCE, || {
-        let now = done(&world, &["index", "status"], lead.partition)["partitions"][0].clone();
+        let now = stand_of(&world, lead.partition);
         (now["generation"] != stand["generation"]).then_some(())
     });
     desk.routes(&world, &lead);
@@ -271,13 +271,13 @@ fn what_redis_threw_away_between_two_looks_at_its_policy_is_built_anew() {
 fn what_redis_threw_away_while_no_router_ran_is_built_anew() {
     let (mut world, desk, lead, other) = hurt("evicted");
     assert_eq!(world.terminate(0), Some(0));
-    let stand = done(&world, &["index", "status"], lead.partition)["partitions"][0].clone();
+    let stand = stand_of(&world, lead.partition);
     let generation = stand["generation"].as_str().expect("a generation");
     let redis = world.redis.as_ref().expect("a Redis of its own");
     redis.evict(world.group(), lead.partition, generation);
     world.launch(0);
     world.await_ready();
-    let now = done(&world, &["index", "status"], lead.partition)["partitions"][0].clone();
+    let now = stand_of(&world, lead.partition);
     assert_ne!(now["generation"], stand["generation"]);
     [lead, other].iter().for_each(|lead| desk.routes(&world, lead));
 }
