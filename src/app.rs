@@ -28,6 +28,7 @@ use crate::telemetry::metrics::Metrics;
 use crate::telemetry::settled::Settled;
 use crate::telemetry::tracing::LevelHandle;
 use crate::telemetry::watch::Watch;
+use crate::worker::judged::Judged;
 use crate::worker::settings::Settings;
 use crate::worker::{Mailboxes, Parts, Worker, mailbox};
 use secrecy::ExposeSecret;
@@ -152,7 +153,8 @@ impl App {
         };
         let watches: Vec<Arc<Watch>> = (0..config.workers).map(watch).collect();
         // Made before the checks: their clients find the brokers meanwhile. None joins the group before it runs.
-        let workers = self.workers(&instance, runtime, &watches)?;
+        let judged: Vec<Arc<Judged>> = watches.iter().map(|_| Arc::default()).collect();
+        let workers = self.workers(&instance, runtime, &watches, &judged)?;
         let Some((lookup, counts)) = self.prepare(runtime, &watches)? else {
             return Ok(());
         };
@@ -179,6 +181,7 @@ impl App {
             mailboxes: self.mailboxes.clone(),
             shutdown: self.shutdown.clone(),
             settled: settled.clone(),
+            judged,
             admin: self
                 .backend
                 .has_settings
@@ -194,9 +197,10 @@ impl App {
         instance: &Instance,
         runtime: &Handle,
         watches: &[Arc<Watch>],
+        judged: &[Arc<Judged>],
     ) -> Result<Vec<(Worker, Sender<Event>)>, Failure> {
         let config = &self.config;
-        let worker = |(number, watch): (usize, &Arc<Watch>)| {
+        let worker = |(number, (watch, judged)): (usize, (&Arc<Watch>, &Arc<Judged>))| {
             let mailbox = mailbox();
             let address = mailbox.0.clone();
             let name = format!("{}-{number}", instance.id());
@@ -208,13 +212,14 @@ impl App {
                 runtime: runtime.clone(),
                 settings: self.settings.clone(),
                 watch: watch.clone(),
+                judged: judged.clone(),
                 shutdown: self.shutdown.clone(),
                 drain: config.shutdown.drain,
                 mailbox,
             };
             Ok((Worker::new(protocol(config)?, parts)?, address))
         };
-        watches.iter().enumerate().map(worker).collect()
+        watches.iter().zip(judged).enumerate().map(worker).collect()
     }
 
     fn member(&self, name: &str) -> kafka::Settings {

@@ -1,6 +1,8 @@
 //! What a process looks at beside its records: how many partitions the inputs have, how far the group has come, and so how
 //! far timers may be fired by the clock. On a thread of its own, with a client of its own; it only asks.
 
+mod purge;
+
 use crate::config::Config;
 use crate::contract::TopicKind;
 use crate::domain::time::Instant as Wall;
@@ -12,13 +14,15 @@ use crate::shutdown::Shutdown;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::settled::Settled;
 use crate::worker::Mailboxes;
+use crate::worker::judged::Judged;
+use purge::{Stand, deletable};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 const CALL: Duration = Duration::from_secs(5);
 const PACE: Duration = Duration::from_millis(500);
-const PURGE: Duration = Duration::from_secs(60);
 
 pub struct Monitor {
     pub kafka: Settings,
@@ -28,6 +32,8 @@ pub struct Monitor {
     pub mailboxes: Mailboxes,
     pub shutdown: Shutdown,
     pub settled: Arc<Settled>,
+    /// Of each worker.
+    pub judged: Vec<Arc<Judged>>,
     /// Deletes what was passed on and judged; None where the cluster can't.
     pub admin: Option<Admin>,
 }
@@ -68,7 +74,7 @@ impl Monitor {
                 looked = Instant::now();
                 self.look_at_counts(&mut lookup, &mut counts);
             }
-            if purged.elapsed() >= PURGE {
+            if purged.elapsed() >= self.config.topics.purge {
                 purged = Instant::now();
                 if let Err(error) = self.purge(&mut lookup) {
                     tracing::warn!(%error, "purge_failed");
@@ -93,17 +99,29 @@ impl Monitor {
             .block_on(async { tokio::time::timeout(PACE, wished).await });
     }
 
-    /// Records that were passed on, judged and committed are of no more use, and may be about persons.
+    /// Records that were passed on and judged are of no more use, and may be about persons.
     fn purge(&mut self, lookup: &mut Lookup) -> Result<(), Error> {
         let Some(admin) = &mut self.admin else { return Ok(()) };
         let commands = self.config.topics.name(TopicKind::RouterCommands);
-        let all: Vec<TopicPartition> = partitions(commands, self.config.topics.partitions).collect();
+        let judged: BTreeMap<i32, i64> = self.judged.iter().flat_map(|judged| judged.told()).collect();
+        if judged.is_empty() {
+            return Ok(());
+        }
+        let of = |partition: &i32| TopicPartition::new(commands.clone(), *partition);
+        let all: Vec<TopicPartition> = judged.keys().map(of).collect();
         let committed = lookup.committed(&all, CALL)?;
         let lows = lookup.low_watermarks(&all, CALL)?;
-        let ends = all.into_iter().zip(committed).zip(lows);
-        let before: Vec<(TopicPartition, i64)> = ends
-            .filter_map(|((at, committed), low)| committed.filter(|end| *end > low).map(|end| (at, end)))
-            .collect();
+        let stands = all
+            .into_iter()
+            .zip(judged.into_values())
+            .zip(committed.into_iter().zip(lows));
+        let stand = |((at, judged), (committed, low))| Stand {
+            at,
+            judged,
+            committed,
+            low,
+        };
+        let before = deletable(&stands.map(stand).collect::<Vec<Stand>>());
         if !before.is_empty() {
             admin.delete_records(&before, CALL)?;
         }

@@ -156,6 +156,12 @@ const TOPICS: &[Knob] = &[
         "How often to look whether an input has got more partitions.",
     ),
     knob(
+        "topics.purge_seconds",
+        Number(1, 3_600),
+        Is("60"),
+        "How often to delete from router-commands what was judged, since it may be about persons.",
+    ),
+    knob(
         "topics.inbound_messages",
         Text(shape::topic),
         Is("inbound-messages"),

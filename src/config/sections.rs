@@ -326,6 +326,7 @@ fn all_topics(values: &mut Values) -> Topics {
             .number_if_any("topics.replication_factor")
             .map(|factor| factor as i32),
         refresh: values.seconds("topics.refresh_seconds"),
+        purge: values.seconds("topics.purge_seconds"),
         names,
     }
 }

@@ -15,6 +15,7 @@ pub struct Topics {
     /// None: the brokers' own.
     pub replication_factor: Option<i32>,
     pub refresh: Duration,
+    pub purge: Duration,
     /// Whole names, by the kind's place.
     pub(super) names: [Arc<str>; TopicKind::ALL.len()],
 }

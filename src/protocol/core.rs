@@ -182,6 +182,14 @@ impl Core {
         self.tasks.values()
     }
 
+    /// How far each task that runs has judged what was passed on to it, as its own progress record says.
+    pub fn judged(&self) -> impl Iterator<Item = (Partition, i64)> {
+        self.tasks.values().filter_map(|task| {
+            let next = task.running()?.positions.get(&task.inputs[0])?;
+            Some((task.life.partition, *next))
+        })
+    }
+
     pub(super) fn report(&mut self, report: Report) {
         self.actions.push(Action::Report(report));
     }

@@ -2,6 +2,7 @@
 //! It decides nothing: what to do stands in `protocol`, and this file is the loop.
 
 mod indexing;
+pub mod judged;
 mod opening;
 mod perform;
 pub mod recovery;
@@ -40,6 +41,7 @@ pub struct Parts {
     pub runtime: tokio::runtime::Handle,
     pub settings: settings::Settings,
     pub watch: Arc<Watch>,
+    pub judged: Arc<judged::Judged>,
     pub shutdown: Shutdown,
     /// How long draining may take.
     pub drain: Duration,
@@ -130,6 +132,7 @@ impl Worker {
             self.look_whether_flushed(ANSWER_WAIT);
             self.handle(Event::Tick);
             self.parts.watch.turned(self.core.overlay_bytes());
+            self.parts.judged.tell(self.core.judged());
         }
         draining.unwrap_or_else(|| Deadline::after(Duration::from_secs(1)))
     }

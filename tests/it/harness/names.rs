@@ -4,6 +4,7 @@ pub const INBOUND: &str = "inbound-messages";
 pub const CRM: &str = "crm-changes";
 pub const SETTINGS: &str = "org-settings";
 pub const OUTBOUND_REQUESTS: &str = "outbound-requests";
+pub const COMMANDS: &str = "router-commands";
 pub const INPUTS: [&str; 4] = [INBOUND, CRM, SETTINGS, OUTBOUND_REQUESTS];
 
 pub const ROUTED: &str = "routed-messages";

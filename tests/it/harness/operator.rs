@@ -35,6 +35,12 @@ pub fn committed(group: &str, topic: &str, partition: i32) -> i64 {
     offset.to_raw().expect("a number")
 }
 
+/// The first offset of the topic's partition that is still there, and the one after the last.
+pub fn offsets(topic: &str, partition: i32) -> (i64, i64) {
+    let found = member_of("operator").fetch_watermarks(topic, partition, PATIENCE);
+    found.expect("Kafka answers")
+}
+
 fn admin() -> (AdminClient<DefaultClientContext>, AdminOptions, tokio::runtime::Runtime) {
     let client = client_config().create().expect("an admin client");
     let options = AdminOptions::new().operation_timeout(Some(PATIENCE));

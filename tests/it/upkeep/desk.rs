@@ -66,28 +66,44 @@ impl Desk {
         Lead { phone, partition }
     }
 
-    pub fn command(&self, world: &World, crm_id: &str, mut command: Value) {
+    pub fn command(&self, world: &World, crm_id: &str, command: Value) {
+        let request_id = self.ask(world, crm_id, command);
+        self.is_applied(world, &request_id);
+    }
+
+    /// Sends a command, and waits for nothing: the id of the request.
+    pub fn ask(&self, world: &World, crm_id: &str, mut command: Value) -> String {
         let request_id = self.unique("r");
         command["org_id"] = json!(self.org);
         command["request_id"] = json!(request_id);
         self.put(world, CRM, &format!("{}:{crm_id}", self.org), &command);
-        let result = self.result(world, &request_id);
+        request_id
+    }
+
+    pub fn is_applied(&self, world: &World, request_id: &str) {
+        let result = self.result(world, request_id);
         assert_eq!(result["status"], "APPLIED", "{result}");
     }
 
     /// A message of a customer: its id, and where it came to stand. The input has as many partitions as the router.
     pub fn send(&self, world: &World, phone: &str) -> (String, i32, i64) {
+        self.send_by(world, phone, None)
+    }
+
+    /// By that partition, be it another than the one that the phone's key names.
+    pub fn send_by(&self, world: &World, phone: &str, partition: Option<i32>) -> (String, i32, i64) {
         let id = self.unique("wamid");
         let message = json!({
             "org_id": self.org, "waba_phone": WABA, "from": phone, "message_id": id,
             "sent_at": Timestamp::now().to_string(), "message": {"type": "text", "text": {"body": "Hello"}},
         });
-        let input = Input::new(
+        let mut input = Input::new(
             INBOUND,
             &format!("{}:{phone}", self.org),
             message.to_string().as_bytes(),
             Timestamp::now(),
         );
+        input.partition = partition;
         let (partition, offset) = world.client.send(&input).place();
         (id, partition, offset)
     }

@@ -3,10 +3,10 @@
 use super::desk::{Desk, Lead};
 use super::{ask, await_stop, done, stand_of};
 use crate::harness::operator;
-use crate::harness::topics::{INBOUND, UNROUTED};
-use crate::harness::world::{Plan, World};
+use crate::harness::topics::{COMMANDS, INBOUND, ROUTED, UNROUTED};
+use crate::harness::world::{PARTITIONS, Plan, World};
 use crate::wait;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A world with some leads, and of these one whose partition is to be hurt, and one of another partition.
 fn hurt(name: &'static str) -> (World, Desk, Lead, Lead) {
@@ -105,6 +105,55 @@ fn offsets_that_were_reset_by_hand_hold_if_they_are_accepted() {
         "{}",
         world.metrics(0)
     );
+}
+
+#[test]
+fn nothing_that_was_passed_on_to_a_stopped_partition_is_deleted_before_it_was_judged() {
+    let (mut world, desk, lead, other) = hurt("unjudged");
+    let (group, commands) = (world.group().to_owned(), world.topic(COMMANDS));
+    assert_eq!(world.terminate(0), Some(0));
+    let next = operator::committed(&group, &world.topic(INBOUND), lead.partition);
+    operator::reset_offset(&group, &world.topic(INBOUND), lead.partition, next - 1);
+    world.set("TOPICS__PURGE_SECONDS", "1");
+    world.launch(0);
+    await_stop(&world, lead.partition, "positions accept changelog --partition");
+    // Other homes pass new contacts on to the one that stands still.
+    let (_, judged) = operator::offsets(&commands, lead.partition);
+    let contact = |number| {
+        let crm_id = format!("N-{number}");
+        let upsert = json!({"type": "contact.upsert", "crm_id": crm_id, "phone": lead.phone});
+        desk.ask(&world, &crm_id, upsert)
+    };
+    let asked: Vec<String> = (0..12).map(contact).collect();
+    wait::until("contacts that were passed on", wait::PATIENCE, || {
+        (operator::offsets(&commands, lead.partition).1 > judged).then_some(())
+    });
+    assert_eq!(world.terminate(0), Some(0));
+    let (_, latest) = operator::offsets(&commands, lead.partition);
+    operator::reset_offset(&group, &commands, lead.partition, latest);
+    world.launch(0);
+    await_stop(&world, lead.partition, "positions accept changelog --partition");
+    for _ in 0..2 {
+        a_purge(&world, &desk, &other, lead.partition);
+    }
+    let (first, _) = operator::offsets(&commands, lead.partition);
+    assert!(first <= judged, "records {judged} to {} are gone", first - 1);
+    done(&world, &["positions", "accept", "changelog"], lead.partition);
+    asked.iter().for_each(|request_id| desk.is_applied(&world, request_id));
+    world.await_ready();
+    desk.routes(&world, &lead);
+}
+
+/// Has a message passed on to a home that runs, and waits until it was judged and deleted.
+fn a_purge(world: &World, desk: &Desk, lead: &Lead, stopped: i32) {
+    let commands = world.topic(COMMANDS);
+    let (_, end) = operator::offsets(&commands, lead.partition);
+    let by = (0..PARTITIONS as i32).find(|by| ![lead.partition, stopped].contains(by));
+    let (id, ..) = desk.send_by(world, &lead.phone, by);
+    assert_eq!(desk.outcome(world, &id).topic, ROUTED);
+    wait::until("what was judged to be deleted", wait::PATIENCE, || {
+        (operator::offsets(&commands, lead.partition).0 > end).then_some(())
+    });
 }
 
 #[test]
