@@ -10,6 +10,7 @@ use crate::kafka::admin::Admin;
 use crate::kafka::lookup::Lookup;
 use crate::kafka::{Error, Settings, TopicPartition};
 use crate::protocol::Event;
+use crate::protocol::horizon::{Ask, Horizon, Reached, Standing};
 use crate::shutdown::Shutdown;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::settled::Settled;
@@ -38,12 +39,6 @@ pub struct Monitor {
     pub admin: Option<Admin>,
 }
 
-/// The group's way to one moment: all inputs as of then, then all that was passed on by then.
-enum Watching {
-    Inputs(Vec<(TopicPartition, i64)>),
-    PassedOn(Vec<(TopicPartition, i64)>),
-}
-
 /// Number of partitions of each input.
 pub type Counts = Vec<(Arc<str>, i32)>;
 
@@ -67,9 +62,13 @@ impl Monitor {
     pub fn run(mut self, mut lookup: Lookup, mut counts: Counts) {
         let mut looked = Instant::now();
         let mut purged = Instant::now();
-        let mut watching: Option<(Wall, Watching)> = None;
+        let grace = i64::try_from(self.config.timers.grace.as_millis()).unwrap_or(i64::MAX);
+        let mut horizon = Horizon::new(grace);
+        let mut more = false;
         while !self.shutdown.is_wished() {
-            self.rest();
+            if !more {
+                self.rest();
+            }
             if looked.elapsed() >= self.config.topics.refresh {
                 looked = Instant::now();
                 self.look_at_counts(&mut lookup, &mut counts);
@@ -80,13 +79,13 @@ impl Monitor {
                     tracing::warn!(%error, "purge_failed");
                 }
             }
-            watching = match self.step(&mut lookup, &counts, watching) {
-                Ok(watching) => watching,
-                Err(error) => {
+            more = self
+                .approach(&mut horizon, &mut lookup, &counts)
+                .unwrap_or_else(|error| {
                     tracing::debug!(%error, "monitor_waits");
-                    None
-                }
-            };
+                    horizon.give_up();
+                    false
+                });
         }
     }
 
@@ -139,54 +138,48 @@ impl Monitor {
         }
     }
 
-    /// One look at the group's committed offsets.
-    fn step(
-        &self,
-        lookup: &mut Lookup,
-        counts: &Counts,
-        watching: Option<(Wall, Watching)>,
-    ) -> Result<Option<(Wall, Watching)>, Error> {
-        let Some((since, stage)) = watching else {
-            let now = now();
-            let inputs = counts
+    /// One look at how far the group has come. True: there is more to find out at once.
+    fn approach(&self, horizon: &mut Horizon, lookup: &mut Lookup, counts: &Counts) -> Result<bool, Error> {
+        let commands = self.config.topics.name(TopicKind::RouterCommands);
+        let all = match horizon.ask(now()) {
+            Ask::InputEnds => counts
                 .iter()
                 .flat_map(|(topic, count)| partitions(topic, *count))
-                .collect();
-            return Ok(Some((now, Watching::Inputs(ends(lookup, inputs)?))));
+                .collect(),
+            Ask::PassedOnEnds => partitions(commands, self.config.topics.partitions).collect(),
+            Ask::Standing(of) => {
+                let reached = horizon.standing(&self.standing(lookup, &of)?);
+                if let Reached::Horizon(at) = reached {
+                    self.mailboxes.tell(|| Event::ClockHorizon(at));
+                }
+                return Ok(reached == Reached::Inputs);
+            }
         };
-        let (Watching::Inputs(until) | Watching::PassedOn(until)) = &stage;
-        if !self.is_passed(lookup, until)? {
-            return Ok(Some((since, stage)));
-        }
-        if let Watching::Inputs(_) = stage {
-            let commands = self.config.topics.name(TopicKind::RouterCommands);
-            let all = partitions(commands, self.config.topics.partitions).collect();
-            return Ok(Some((since, Watching::PassedOn(ends(lookup, all)?))));
-        }
-        let grace = i64::try_from(self.config.timers.grace.as_millis()).unwrap_or(i64::MAX);
-        self.mailboxes.tell(|| Event::ClockHorizon(since.plus(-grace)));
-        Ok(None)
+        horizon.ends(ends(lookup, all)?);
+        Ok(false)
     }
 
-    /// Whether the group has committed all of these positions; tells the lag on the way.
-    fn is_passed(&self, lookup: &mut Lookup, until: &[(TopicPartition, i64)]) -> Result<bool, Error> {
-        let names: Vec<TopicPartition> = until.iter().map(|(at, _)| at.clone()).collect();
-        let committed = lookup.committed(&names, CALL)?;
-        let ends = lookup.high_watermarks(&names, CALL)?;
-        let lows = lookup.low_watermarks(&names, CALL)?;
-        let mut passed = true;
-        for (((at, target), committed), (end, low)) in until.iter().zip(committed).zip(ends.into_iter().zip(lows)) {
-            let committed = committed.unwrap_or(low);
-            passed &= committed >= *target;
-            if let Some(topic) = self.config.topics.kind(&at.topic) {
-                let lag = self.metrics.lag.input(topic, at.partition);
-                let records = (end - committed).max(0);
-                lag.records.set(records);
-                lag.seconds
-                    .set(if records == 0 { 0.0 } else { self.settled.age(at, now()) });
-            }
+    /// What the group has committed of these; tells the lag on the way.
+    fn standing(&self, lookup: &mut Lookup, of: &[TopicPartition]) -> Result<Vec<Standing>, Error> {
+        let committed = lookup.committed(of, CALL)?;
+        let ends = lookup.high_watermarks(of, CALL)?;
+        let lows = lookup.low_watermarks(of, CALL)?;
+        let found = committed.into_iter().zip(lows);
+        let found: Vec<Standing> = found.map(|(committed, low)| Standing { committed, low }).collect();
+        for ((at, end), standing) in of.iter().zip(ends).zip(&found) {
+            self.tell_lag(at, (end - standing.next()).max(0));
         }
-        Ok(passed)
+        Ok(found)
+    }
+
+    fn tell_lag(&self, at: &TopicPartition, records: i64) {
+        let Some(topic) = self.config.topics.kind(&at.topic) else {
+            return;
+        };
+        let lag = self.metrics.lag.input(topic, at.partition);
+        lag.records.set(records);
+        let seconds = if records == 0 { 0.0 } else { self.settled.age(at, now()) };
+        lag.seconds.set(seconds);
     }
 }
 

@@ -13,13 +13,14 @@
 //! - [`stage`], [`transaction`]: what the one batch is at, and its way to its one end.
 //! - `settings`: those that a batch is judged by.
 //! - [`burst`]: when an input has so many bad records that somebody should look first.
-//! - [`sweep`]: how far timers may be fired.
+//! - [`sweep`]: how far timers may be fired; [`horizon`]: how far the clock says so.
 //! - `renewal`: when a consumer that was fenced is replaced.
 //! - [`rules`]: what the simulation switches off, one at a time.
 
 pub mod batch;
 pub mod burst;
 pub mod core;
+pub mod horizon;
 mod membership;
 mod pending;
 mod recovering;

@@ -1,4 +1,5 @@
-//! What processes look at beside their records, as `src/monitor.rs` does: numbers of partitions, and how far the group has come.
+//! What processes look at beside their records, as `src/monitor.rs` does: numbers of partitions, and how far the group has
+//! come. What it makes of that is the very horizon that ships.
 
 use crate::sabotage::Sabotage;
 use crate::world::{Happening, World};
@@ -6,16 +7,10 @@ use chatroom_router::contract::TopicKind;
 use chatroom_router::domain::time::Instant;
 use chatroom_router::kafka::TopicPartition;
 use chatroom_router::protocol::Event;
+use chatroom_router::protocol::horizon::{Ask, Reached, Standing};
 use std::sync::Arc;
 
 const PACE_MS: u64 = 500;
-
-/// The group's way to one moment: all inputs as of then, then all that was passed on by then.
-pub struct Watching {
-    since: Instant,
-    until: Vec<(TopicPartition, i64)>,
-    passed_on: bool,
-}
 
 impl World {
     pub fn counts(&self) -> Event {
@@ -36,43 +31,40 @@ impl World {
                 .into_iter()
                 .for_each(|pid| self.mail(pid, Event::ClockHorizon(horizon)));
         }
-        let Some(watching) = self.watching.take() else {
-            let until = TopicKind::INPUTS.iter().flat_map(|kind| self.ends(*kind)).collect();
-            self.watching = Some(Watching {
-                since: self.wall(),
-                until,
-                passed_on: false,
-            });
-            return;
+        while self.approach() {}
+    }
+
+    /// Whether there is more to find out at once.
+    fn approach(&mut self) -> bool {
+        let wall = self.wall();
+        let ends = match self.horizon.ask(wall) {
+            Ask::InputEnds => TopicKind::INPUTS.iter().flat_map(|kind| self.ends(*kind)).collect(),
+            Ask::PassedOnEnds => self.ends(TopicKind::RouterCommands),
+            Ask::Standing(of) => {
+                let found: Vec<Standing> = of.iter().map(|at| self.standing(at)).collect();
+                let reached = self.horizon.standing(&found);
+                if let Reached::Horizon(at) = reached {
+                    self.tell_horizon(at);
+                }
+                return reached == Reached::Inputs;
+            }
         };
-        if watching
-            .until
-            .iter()
-            .any(|(at, end)| self.committed_or_first(at) < *end)
-        {
-            self.watching = Some(watching);
-        } else if !watching.passed_on {
-            let until = self.ends(TopicKind::RouterCommands);
-            self.watching = Some(Watching {
-                until,
-                passed_on: true,
-                ..watching
-            });
-        } else {
-            self.tell_horizon(watching.since.plus(-self.setup.grace_ms));
-        }
+        self.horizon.ends(ends);
+        false
     }
 
     /// Whether the group's offsets, as far as they are known, are not at the ends of all that it reads.
     pub fn is_behind(&self) -> bool {
         let kinds = TopicKind::INPUTS.into_iter().chain([TopicKind::RouterCommands]);
         let mut ends = kinds.flat_map(|kind| self.ends(kind));
-        ends.any(|(at, end)| self.committed_or_first(&at) < end)
+        ends.any(|(at, end)| self.standing(&at).next() < end)
     }
 
-    fn committed_or_first(&self, at: &TopicPartition) -> i64 {
-        let committed = self.kafka.offset_as_it_stands(at);
-        committed.unwrap_or(self.kafka.log(at).low())
+    fn standing(&self, at: &TopicPartition) -> Standing {
+        Standing {
+            committed: self.kafka.offset_as_it_stands(at),
+            low: self.kafka.log(at).low(),
+        }
     }
 
     fn tell_horizon(&mut self, horizon: Instant) {

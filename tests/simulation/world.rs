@@ -19,6 +19,7 @@ use chatroom_router::domain::time::Instant;
 use chatroom_router::index::{Batch, Generation};
 use chatroom_router::judging::SettingsTable;
 use chatroom_router::kafka::TopicPartition;
+use chatroom_router::protocol::horizon::Horizon;
 use chatroom_router::protocol::{DueQuestion, Event, Life, Now, Partition, RecoveryQuestion};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -88,7 +89,7 @@ pub struct World {
     pub actions: u64,
     pub strike_at: u64,
     pub horizons: Vec<Instant>,
-    pub watching: Option<crate::monitor::Watching>,
+    pub horizon: Horizon,
     pub trace: bool,
     /// What an operator has to mend.
     pub torn: BTreeMap<Partition, Tear>,
@@ -128,6 +129,7 @@ impl World {
             kafka.create(shared.topic(kind), count);
         }
         let workload = Workload::new(rng.fork(), &setup);
+        let horizon = Horizon::new(setup.grace_ms);
         let luck = rng.fork();
         let slots = (0..setup.slots).map(|_| Station::default()).collect();
         Self {
@@ -146,7 +148,7 @@ impl World {
             actions: 0,
             strike_at: u64::MAX,
             horizons: Vec::new(),
-            watching: None,
+            horizon,
             torn: BTreeMap::new(),
             offsets_read: BTreeMap::new(),
             targets: BTreeMap::new(),
