@@ -108,7 +108,8 @@ impl Core {
             Event::EndReached(at) => self.end_reached(at),
             Event::OutOfRange(at) => self.out_of_range(at),
             Event::InputCounts(counts) => self.input_counts(counts),
-            Event::ClockHorizon(instant) => self.clock = self.clock.max(Some(instant)),
+            // The last that was told, not the latest: a clock that was set right again is believed.
+            Event::ClockHorizon(instant) => self.clock = Some(instant),
             Event::Recovered(life, answer) => self.recovered(life, answer),
             Event::Values(life, values) => self.values(life, values),
             Event::Applied(life, applied) => self.applied(life, applied),

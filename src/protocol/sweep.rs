@@ -49,8 +49,11 @@ impl Sweeper {
             self.settings = settings;
             self.swept_to = None;
         }
-        let is_worth = self.swept_to.is_none_or(|swept| horizon.0 - swept.0 >= STEP_MS);
-        if is_worth && std::mem::take(&mut self.late) {
+        let moved = |swept: Instant| u64::try_from(STEP_MS).is_ok_and(|step| horizon.0.abs_diff(swept.0) >= step);
+        let is_worth = self.swept_to.is_none_or(moved);
+        // One that went back, as after a clock that was ahead, says nothing of what began since.
+        let is_back = self.swept_to > Some(horizon);
+        if is_worth && (std::mem::take(&mut self.late) || is_back) {
             self.swept_to = None;
         }
         is_worth.then_some(horizon)
@@ -218,6 +221,18 @@ mod tests {
         assert_eq!(sweeper.swept(true), None);
         assert_eq!(sweeper.worth(Some(Instant(500)), 0), None);
         assert_eq!(sweeper.worth(Some(Instant(1_010)), 0), Some(Instant(1_010)));
+    }
+
+    #[test]
+    fn a_horizon_that_was_told_by_a_clock_that_was_ahead_is_searched_again_once_the_clock_is_right() {
+        let ahead = Instant(864_000_000);
+        let mut sweeper = Sweeper {
+            swept_to: Some(ahead),
+            ..Sweeper::default()
+        };
+        assert_eq!(sweeper.worth(Some(Instant(ahead.0 - 10)), 0), None, "clocks tremble");
+        assert_eq!(sweeper.worth(Some(Instant(5_000)), 0), Some(Instant(5_000)));
+        assert_eq!(sweeper.swept_to, None, "nothing is left out");
     }
 
     #[test]

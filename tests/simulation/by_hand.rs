@@ -1,6 +1,7 @@
 //! What no schedule is long or strange enough to show: a core that is told, event by event, what happens to it.
 
 mod batches;
+mod clock;
 mod settings;
 
 use crate::rng::Rng;
