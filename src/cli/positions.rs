@@ -61,7 +61,8 @@ pub enum Holder {
     Changelog,
     /// The group's committed offsets: what lies between is skipped, or judged again.
     Group,
-    /// As they are, but where records are gone, the first that is still there; and of the changelog and the settings what is.
+    /// As they are, but where records are gone, the first that is still there; and of the changelog and the settings what is, and
+    /// can be read.
     Log,
 }
 

@@ -18,9 +18,9 @@ use std::sync::Arc;
 
 const FORMAT: u32 = 1;
 
-/// A record that this version can't read: the program stops rather than judge by other settings.
+/// A record that this version can't read: all partitions stop rather than judge by other settings. Quotes nothing of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a record of router-settings can't be read: {0}")]
+#[error("{0}")]
 pub struct SettingsTableFault(String);
 
 #[derive(Serialize, Deserialize)]
@@ -84,7 +84,10 @@ pub fn write(accepted: &AcceptedSettings) -> Result<OutRecord, serde_json::Error
 
 /// The settings that a record puts in force, by its offset and its append time.
 pub fn read(value: &[u8], offset: i64, appended_at: Instant) -> Result<(OrgId, OrgSettings), SettingsTableFault> {
-    let wire: Wire = serde_json::from_slice(value).map_err(|fault| SettingsTableFault(fault.to_string()))?;
+    let wire: Wire = serde_json::from_slice(value).map_err(|fault| {
+        let sentence = format!("it is not the JSON that we write, from column {} on", fault.column());
+        SettingsTableFault(sentence)
+    })?;
     if wire.format != FORMAT {
         let sentence = format!("it is in format {}, this version reads {FORMAT}", wire.format);
         return Err(SettingsTableFault(sentence));

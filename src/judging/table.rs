@@ -33,6 +33,11 @@ impl SettingsTable {
         self.orgs.insert(org, Arc::new(settings));
     }
 
+    /// Nothing is known of the org any more, its history included.
+    pub fn remove(&mut self, org: &OrgId) {
+        self.orgs.remove(org);
+    }
+
     /// Nothing of it is left to read below this offset.
     pub fn reach(&mut self, next_offset: i64) {
         self.next_offset = self.next_offset.max(next_offset);

@@ -115,6 +115,7 @@ impl Core {
             Event::Applied(life, applied) => self.applied(life, applied),
             Event::Due(life, due) => self.due(life, due),
             Event::Settings(question, table) => self.settings_read(question, table),
+            Event::SettingsUnreadable(what) => self.settings_unreadable(&what),
             Event::Transaction(answer) => self.transaction_answered(answer),
             Event::SeekFailed(at) => self.seek_failed(&at),
             Event::IndexDiffers(partition) => self.distrust(partition, "index_differs"),

@@ -82,6 +82,8 @@ pub enum Event {
     Due(Life, Option<Read<DueEntries>>),
     /// The settings as of a high watermark that was asked for after the question of that number. None: it could not be read.
     Settings(u64, Option<Arc<SettingsTable>>),
+    /// Which record of the settings can't be read, and why: until another stands for it there are none.
+    SettingsUnreadable(String),
     Transaction(TransactionAnswer),
     /// The client may read this partition of an input from another place than it was told to.
     SeekFailed(TopicPartition),

@@ -3,7 +3,8 @@
 use super::Partition;
 use super::core::Core;
 use super::rules::Rule;
-use super::task::Running;
+use super::stops;
+use super::task::{Running, Stopped};
 use super::transaction::PAGE_AFTER_MS;
 use super::{Action, Report};
 use crate::judging::SettingsTable;
@@ -52,6 +53,16 @@ impl Core {
         self.stage.settings_read(question, table, self.now.steady_ms);
         if !behind.is_empty() {
             self.settings_lag(behind);
+        }
+    }
+
+    /// Nobody judges by those of before. Recovery is told too, and so no partition runs until they can be read.
+    pub(super) fn settings_unreadable(&mut self, what: &str) {
+        let running = self.tasks().filter(|task| task.running().is_some() && !task.closing);
+        let running: Vec<Partition> = running.map(|task| task.life.partition).collect();
+        for partition in running {
+            let why = stops::settings_unreadable(partition, what);
+            self.stop(partition, Stopped::found(why, self.now.steady_ms));
         }
     }
 

@@ -45,6 +45,15 @@ pub fn settings_lost(partition: i32, named: i64, end: i64) -> String {
     )
 }
 
+/// The latest settings of an org can't be read: what they say can't be guessed.
+pub fn settings_unreadable(partition: i32, what: &str) -> String {
+    format!(
+        "{what}; run the version of the program that wrote it, with which nothing is lost, or give up this org's settings and the \
+         history of its days, so that its messages are unrouted as UNKNOWN_ORG until it puts its settings again, under another \
+         request_id: `chatroom-router positions accept log --partition {partition}`"
+    )
+}
+
 /// The group's committed offset and the progress record differ.
 pub(super) fn disagree(partition: i32, input: &TopicPartition, committed: Option<i64>, progress: i64) -> String {
     let said = committed.map_or("nothing".to_owned(), |offset| offset.to_string());

@@ -51,7 +51,7 @@ impl Stopped {
         Self { why, look_at_ms: None }
     }
 
-    fn found(why: String, steady_ms: u64) -> Self {
+    pub(super) fn found(why: String, steady_ms: u64) -> Self {
         Self {
             why,
             look_at_ms: Some(steady_ms + LOOK_AGAIN_MS),

@@ -18,6 +18,7 @@ use crate::protocol::recovery::Found;
 use crate::protocol::{Seen, stops};
 use crate::state::progress::{Expected, Progress};
 use crate::worker::recovery::seen;
+use crate::worker::settings::Reading;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -37,6 +38,7 @@ pub struct Upkeep {
     lookup: Lookup,
     reader: RangeReader,
     replay: Replay,
+    settings: Reading,
     runtime: Runtime,
 }
 
@@ -161,6 +163,7 @@ impl Upkeep {
             lookup,
             reader: RangeReader::open(&kafka)?,
             replay: Replay::open(&kafka)?,
+            settings: Reading::new(kafka.clone(), config.topics.name(TopicKind::RouterSettings)),
             runtime: runtime.map_err(|error| Failure::new(Exit::Internal, error.to_string()))?,
             config: config.clone(),
             kafka,

@@ -24,7 +24,8 @@ pub enum Source {
     Changelog,
     /// The group's committed offsets: what lies between is skipped, or judged again.
     Group,
-    /// As they are, but where records are gone, the first that is still there; and of the changelog and the settings what is.
+    /// As they are, but where records are gone, the first that is still there; and of the changelog and the settings what is,
+    /// and can be read.
     Log,
 }
 
@@ -69,6 +70,8 @@ pub struct Places {
     low: i64,
     is_cut: bool,
     settings_end: i64,
+    /// Keys of the settings whose latest record can't be read.
+    unreadable: Vec<Vec<u8>>,
 }
 
 impl Upkeep {
@@ -83,7 +86,11 @@ impl Upkeep {
         let table = TopicPartition::new(self.config.topics.name(TopicKind::RouterSettings).clone(), 0);
         let settings_end = self.lookup.high_watermark(&table, CALL)?;
         let named = stand.progress.as_ref().map_or(0, |progress| progress.settings_next);
+        let settings = self.settings.read_now()?;
+        let unreadable = settings.table().err();
+        let keys = settings.unreadable_keys().map(<[u8]>::to_vec).collect();
         let settings = (named > settings_end).then(|| stops::settings_lost(partition, named, settings_end));
+        let settings = settings.or(unreadable.map(|what| stops::settings_unreadable(partition, &what)));
         let stopped = recovery::positions(partition, &inputs, &committed, &firsts, &known).err();
         let places = inputs.iter().zip(committed).zip(firsts.iter().zip(ends));
         let places: Vec<Place> = places
@@ -109,6 +116,7 @@ impl Upkeep {
             places,
             low: stand.low,
             settings_end,
+            unreadable: keys,
             is_cut: found.is_cut(),
             progress: stand.progress,
         })
@@ -146,10 +154,21 @@ impl Upkeep {
             value: Some(self.progress(found, source, &positions).encode()),
             ..NewRecord::default()
         };
+        let table = self.config.topics.name(TopicKind::RouterSettings);
+        let unreadable = found.unreadable.iter().filter(|_| source == Source::Log);
+        let given_up = unreadable.map(|key| NewRecord {
+            topic: table.clone(),
+            partition: Some(0),
+            key: Some(key.clone()),
+            ..NewRecord::default()
+        });
+        let records = std::iter::once(record).chain(given_up);
         let id = format!("{}-positions-{}", self.kafka.group_id, found.partition);
         let group = Consumer::open(&self.kafka).map_err(|error| TxnError::Positions(Box::new(error)))?;
         let mut transaction = Transactions::open(&self.kafka, &id, CALL, &|| false)?.begin()?;
-        transaction.send(0, &record)?;
+        for (place, record) in records.enumerate() {
+            transaction.send(place, &record)?;
+        }
         transaction.flush(FLUSH)?;
         transaction.send_offsets_unfenced(&group, &positions, CALL)?;
         committed(transaction.commit())

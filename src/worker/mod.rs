@@ -72,7 +72,7 @@ impl Worker {
         let consumer = Consumer::open(&parts.kafka)?;
         let recovery = recovery::Recovery::start(
             parts.kafka.clone(),
-            parts.settings.at(),
+            parts.settings.clone(),
             &parts.index,
             &parts.runtime,
             parts.mailbox.0.clone(),

@@ -5,7 +5,7 @@ use crate::index::{Applied, Fault, Index, Read};
 use crate::kafka::lookup::Lookup;
 use crate::kafka::restore::RangeReader;
 use crate::kafka::{Consumer, Error, Kind, Settings, TopicPartition};
-use crate::protocol::{Event, Life, RecoveryAnswer, RecoveryQuestion, Seen};
+use crate::protocol::{Event, Life, RecoveryAnswer, RecoveryQuestion, Seen, stops};
 use crate::state::keys::RecordKey;
 use crate::state::progress::Progress;
 use std::collections::VecDeque;
@@ -25,7 +25,7 @@ pub struct Recovery {
 impl Recovery {
     pub fn start(
         settings: Settings,
-        table: TopicPartition,
+        table: super::settings::Settings,
         index: &Index,
         runtime: &Handle,
         mail: Sender<Event>,
@@ -61,7 +61,7 @@ struct Answering {
     replay: Replay,
     replaying: Option<Life>,
     /// Of the accepted settings.
-    table: TopicPartition,
+    table: super::settings::Settings,
     index: Index,
     runtime: Handle,
 }
@@ -116,9 +116,10 @@ impl Answering {
             RecoveryQuestion::Committed(inputs) => {
                 told(self.members.committed(&inputs, CALL), RecoveryAnswer::Committed)
             }
-            RecoveryQuestion::Watermarks { changelog, inputs } => {
-                told(self.watermarks(&changelog, &inputs), |answer| answer)
-            }
+            RecoveryQuestion::Watermarks { changelog, inputs } => match self.table.unreadable() {
+                Some(what) => RecoveryAnswer::Hopeless(stops::settings_unreadable(partition, &what)),
+                None => told(self.watermarks(&changelog, &inputs), |answer| answer),
+            },
             RecoveryQuestion::LastProgress { changelog, low, high } => {
                 let found = changelog::last_progress(&mut self.reader, &changelog, low, high);
                 found.map_or_else(|fault| unread(&fault), RecoveryAnswer::LastProgress)
@@ -154,7 +155,7 @@ impl Answering {
         let high = self.lookup.high_watermark(changelog, CALL)?;
         let low = self.lookup.low_watermark(changelog, CALL)?;
         let input_lows = self.lookup.low_watermarks(inputs, CALL)?;
-        let settings_end = self.lookup.high_watermark(&self.table, CALL)?;
+        let settings_end = self.lookup.high_watermark(&self.table.at(), CALL)?;
         Ok(RecoveryAnswer::Watermarks {
             low,
             high,

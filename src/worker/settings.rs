@@ -1,13 +1,16 @@
 //! The table of accepted settings, read whole by every process. Whoever folds a batch asks first; the answer is a table as of
-//! a high watermark that was asked for after the question (K4).
+//! a high watermark that was asked for after the question (K4), or that there is none: it can't be had now, or not be read.
 
-use crate::contract::settings_table;
+mod records;
+
+use crate::failure::{Exit, Failure};
 use crate::judging::SettingsTable;
 use crate::kafka::restore::TableReader;
-use crate::kafka::{Error, Kind, Record, Settings as KafkaSettings, TopicPartition};
+use crate::kafka::{Error, Kind, Settings as KafkaSettings, TopicPartition};
 use crate::protocol::Event;
+pub use records::Records;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 /// Beyond this the question is asked again: an open transaction of another process holds the table's end back.
@@ -18,21 +21,22 @@ const OPEN_AGAIN: Duration = Duration::from_millis(500);
 /// The number of a question, and whom to answer.
 type Question = (u64, Sender<Event>);
 
-/// The whole table as of now, for who asks once. Tries what may pass again, until it is of no use.
-pub fn read_once(kafka: &KafkaSettings, topic: &str) -> Result<SettingsTable, Error> {
-    let started = Instant::now();
-    let mut table = SettingsTable::default();
-    let mut reader = None;
-    loop {
-        match read(kafka, topic, &mut reader, &mut table) {
-            Ok(()) => return Ok(table),
-            Err(error) if error.kind() == Kind::Retry && started.elapsed() < DEADLINE => {
-                tracing::debug!(%error, "settings_unavailable");
-                std::thread::sleep(OPEN_AGAIN);
-            }
-            Err(error) => return Err(error),
-        }
-    }
+/// What a look at the topic gives.
+#[derive(Debug, Clone)]
+enum Answer {
+    Table(Arc<SettingsTable>),
+    /// Nobody answers: asked again, it may.
+    Away,
+    /// Which record can't be read, and why.
+    Unreadable(String),
+}
+
+/// The whole table as of now, for who asks once.
+pub fn read_once(kafka: &KafkaSettings, topic: &str) -> Result<SettingsTable, Failure> {
+    let mut reading = Reading::new(kafka.clone(), topic);
+    let table = reading.read_now()?.table();
+    let sentence = |why| format!("{why}: `chatroom-router positions show` says what to do");
+    table.cloned().map_err(|why| Failure::new(Exit::BadData, sentence(why)))
 }
 
 /// Asks the table's thread; cheap to clone.
@@ -40,16 +44,26 @@ pub fn read_once(kafka: &KafkaSettings, topic: &str) -> Result<SettingsTable, Er
 pub struct Settings {
     questions: Sender<Question>,
     topic: Arc<str>,
-    latest: Arc<RwLock<Arc<SettingsTable>>>,
+    latest: Arc<RwLock<Latest>>,
+}
+
+/// As of the last question that anyone asked.
+#[derive(Debug, Default)]
+struct Latest {
+    /// The last that could be read.
+    table: Arc<SettingsTable>,
+    /// Why there is none by now.
+    unreadable: Option<String>,
 }
 
 impl Settings {
     pub fn start(kafka: KafkaSettings, topic: Arc<str>) -> Result<Self, Error> {
         let (questions, asked) = channel();
-        let latest = Arc::<RwLock<Arc<SettingsTable>>>::default();
-        let (table, read) = (latest.clone(), topic.clone());
+        let latest = Arc::<RwLock<Latest>>::default();
+        let held = latest.clone();
+        let mut reading = Reading::new(kafka, &topic);
         let thread = std::thread::Builder::new().name("settings".to_owned());
-        let spawned = thread.spawn(move || serve(&kafka, &read, &asked, &table));
+        let spawned = thread.spawn(move || serve(&asked, || look(&mut reading, &held)));
         spawned.map_err(|error| Error::Unfit(format!("no thread can be started: {error}")))?;
         Ok(Self {
             questions,
@@ -81,72 +95,193 @@ impl Settings {
     /// As of the last question that anyone asked.
     #[must_use]
     pub fn latest(&self) -> Arc<SettingsTable> {
-        self.latest
-            .read()
-            .map_or_else(|poisoned| poisoned.into_inner().clone(), |table| table.clone())
+        let latest = self.latest.read().unwrap_or_else(PoisonError::into_inner);
+        latest.table.clone()
+    }
+
+    /// Which record could not be read, when the table was read last. It is then read again, for the next who wants to know.
+    #[must_use]
+    pub fn unreadable(&self) -> Option<String> {
+        let latest = self.latest.read().unwrap_or_else(PoisonError::into_inner);
+        let unreadable = latest.unreadable.clone();
+        drop(latest);
+        if unreadable.is_some() {
+            self.open();
+        }
+        unreadable
     }
 }
 
-fn serve(kafka: &KafkaSettings, topic: &str, asked: &Receiver<Question>, latest: &RwLock<Arc<SettingsTable>>) {
-    let mut reader: Option<TableReader> = None;
-    let mut table = SettingsTable::default();
+/// Until nobody can ask any more.
+fn serve(asked: &Receiver<Question>, mut look: impl FnMut() -> Answer) {
     while let Ok(first) = asked.recv() {
         // All who asked by now are served by one look at the high watermark: it comes after every one of these questions.
         let mut waiting = vec![first];
         waiting.extend(asked.try_iter());
-        let answer = match read(kafka, topic, &mut reader, &mut table) {
-            Ok(()) => Some(publish(&table, latest)),
-            Err(error) => {
-                tracing::warn!(%error, "settings_unavailable");
-                // What was to come next is gone: the table is read anew, from where it begins by now.
-                if matches!(error, Error::OffsetOutOfRange { .. }) {
-                    (reader, table) = (None, SettingsTable::default());
-                }
-                if reader.is_none() {
-                    std::thread::sleep(OPEN_AGAIN);
-                }
-                None
-            }
-        };
+        let answer = look();
         for (number, mail) in waiting {
-            _ = mail.send(Event::Settings(number, answer.clone()));
+            let table = match &answer {
+                Answer::Table(table) => Some(table.clone()),
+                Answer::Away => None,
+                Answer::Unreadable(why) => {
+                    _ = mail.send(Event::SettingsUnreadable(why.clone()));
+                    None
+                }
+            };
+            _ = mail.send(Event::Settings(number, table));
         }
     }
 }
 
-/// Reads on to the high watermark of now.
-fn read(
-    kafka: &KafkaSettings,
-    topic: &str,
-    reader: &mut Option<TableReader>,
-    table: &mut SettingsTable,
-) -> Result<(), Error> {
-    let reader = match reader {
-        Some(reader) => reader,
-        None => reader.insert(TableReader::open(kafka, topic, OPEN)?),
-    };
-    reader.read_to_high_watermark(DEADLINE, &mut |record| take(&record, table))?;
-    table.reach(reader.position());
-    Ok(())
-}
-
-fn take(record: &Record, table: &mut SettingsTable) {
-    let at = crate::domain::time::Instant(record.timestamp.unwrap_or_default());
-    let Some(value) = record.value.as_deref() else { return };
-    match settings_table::read(value, record.at.offset, at) {
-        Ok((org, settings)) => table.put(org, settings),
-        Err(error) => tracing::error!(offset = record.at.offset, %error, "settings_record_unreadable"),
+fn look(reading: &mut Reading, latest: &RwLock<Latest>) -> Answer {
+    match reading.read() {
+        Ok(records) => publish(records.table(), latest),
+        Err(error) => {
+            tracing::warn!(%error, "settings_unavailable");
+            if reading.reader.is_none() {
+                std::thread::sleep(OPEN_AGAIN);
+            }
+            Answer::Away
+        }
     }
 }
 
 /// What was read last stands until another is: a table that was created anew ends before it.
-fn publish(table: &SettingsTable, latest: &RwLock<Arc<SettingsTable>>) -> Arc<SettingsTable> {
-    let mut held = match latest.write() {
-        Ok(held) => held,
-        Err(poisoned) => poisoned.into_inner(),
-    };
-    if held.next_offset() != table.next_offset() {
-        *held = Arc::new(table.clone());
+fn publish(table: Result<&SettingsTable, String>, latest: &RwLock<Latest>) -> Answer {
+    let mut held = latest.write().unwrap_or_else(PoisonError::into_inner);
+    match table {
+        Ok(table) => {
+            held.unreadable = None;
+            if held.table.next_offset() != table.next_offset() {
+                held.table = Arc::new(table.clone());
+            }
+            Answer::Table(held.table.clone())
+        }
+        Err(why) => {
+            held.unreadable = Some(why.clone());
+            Answer::Unreadable(why)
+        }
     }
-    held.clone()
+}
+
+/// The topic as far as it was read.
+pub struct Reading {
+    kafka: KafkaSettings,
+    topic: Arc<str>,
+    reader: Option<TableReader>,
+    records: Records,
+}
+
+impl Reading {
+    #[must_use]
+    pub fn new(kafka: KafkaSettings, topic: &str) -> Self {
+        Self {
+            kafka,
+            topic: topic.into(),
+            reader: None,
+            records: Records::default(),
+        }
+    }
+
+    /// Reads on to the high watermark of now.
+    pub fn read(&mut self) -> Result<&Records, Error> {
+        let reader = match &mut self.reader {
+            Some(reader) => reader,
+            None => self.reader.insert(TableReader::open(&self.kafka, &self.topic, OPEN)?),
+        };
+        let records = &mut self.records;
+        if let Err(error) = reader.read_to_high_watermark(DEADLINE, &mut |record| records.take(record)) {
+            // What was to come next is gone: the table is read anew, from where it begins by now.
+            if matches!(error, Error::OffsetOutOfRange { .. }) {
+                (self.reader, self.records) = (None, Records::default());
+            }
+            return Err(error);
+        }
+        records.reach(reader.position());
+        Ok(&self.records)
+    }
+
+    /// Tries what may pass again, until it is of no use.
+    pub fn read_now(&mut self) -> Result<&Records, Error> {
+        let started = Instant::now();
+        loop {
+            match self.read() {
+                Ok(_) => return Ok(&self.records),
+                Err(error) if error.kind() == Kind::Retry && started.elapsed() < DEADLINE => {
+                    tracing::debug!(%error, "settings_unavailable");
+                    std::thread::sleep(OPEN_AGAIN);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(next_offset: i64) -> SettingsTable {
+        let mut table = SettingsTable::default();
+        table.reach(next_offset);
+        table
+    }
+
+    fn offset(answer: &Answer) -> Option<i64> {
+        match answer {
+            Answer::Table(table) => Some(table.next_offset()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn each_question_is_answered_by_a_look_that_began_after_it() {
+        let (questions, asked) = channel();
+        let (mail, answers) = channel();
+        questions.send((1, mail.clone())).unwrap();
+        questions.send((2, mail.clone())).unwrap();
+        // The third comes while the table is being read for the first two.
+        let mut late = Some(questions);
+        let mut looks = 0;
+        serve(&asked, || {
+            looks += 1;
+            if let Some(questions) = late.take() {
+                questions.send((3, mail.clone())).unwrap();
+            }
+            Answer::Table(Arc::new(table(looks)))
+        });
+        let told = answers.try_iter().map(|event| match event {
+            Event::Settings(number, Some(table)) => (number, table.next_offset()),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(told.collect::<Vec<_>>(), [(1, 1), (2, 1), (3, 2)]);
+    }
+
+    #[test]
+    fn a_table_that_was_created_anew_and_is_shorter_takes_the_place_of_the_one_before() {
+        let latest = RwLock::default();
+        assert_eq!(offset(&publish(Ok(&table(10)), &latest)), Some(10));
+        assert_eq!(offset(&publish(Ok(&table(3)), &latest)), Some(3));
+        assert_eq!(latest.read().unwrap().table.next_offset(), 3);
+    }
+
+    #[test]
+    fn who_asks_for_settings_that_cant_be_read_is_told_why_and_given_no_table() {
+        let latest = RwLock::default();
+        publish(Ok(&table(10)), &latest);
+        let answer = publish(Err("torn".to_owned()), &latest);
+        assert_eq!(latest.read().unwrap().unreadable.as_deref(), Some("torn"));
+        let (questions, asked) = channel();
+        let (mail, answers) = channel();
+        questions.send((1, mail)).unwrap();
+        drop(questions);
+        serve(&asked, || answer.clone());
+        let told: Vec<Event> = answers.try_iter().collect();
+        assert!(
+            matches!(&told[..], [Event::SettingsUnreadable(why), Event::Settings(1, None)] if why == "torn"),
+            "{told:?}"
+        );
+        publish(Ok(&table(11)), &latest);
+        assert_eq!(latest.read().unwrap().unreadable, None);
+    }
 }

@@ -5,6 +5,7 @@ use crate::wait::PATIENCE;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ConfigSource, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::message::Message;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
@@ -89,4 +90,14 @@ pub fn write(topic: &str, partition: i32, key: &[u8], value: &[u8]) {
     let record = BaseRecord::to(topic).partition(partition).key(key).payload(value);
     producer.send(record).map_err(|(error, _)| error).expect("queued");
     producer.flush(PATIENCE).expect("Kafka takes it");
+}
+
+/// Key and value of the last record of a topic whose records are committed by transactions, each of which ends in a marker.
+pub fn last(topic: &str, partition: i32) -> (Vec<u8>, Vec<u8>) {
+    let consumer = member_of("operator");
+    let (_, end) = offsets(topic, partition);
+    consumer.assign(&place(topic, partition, end - 2)).expect("assigned");
+    let found = consumer.poll(PATIENCE).expect("a record").expect("Kafka answers");
+    let owned = |bytes: Option<&[u8]>| bytes.expect("some bytes").to_vec();
+    (owned(found.key()), owned(found.payload()))
 }

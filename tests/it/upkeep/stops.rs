@@ -216,6 +216,46 @@ fn settings_that_were_created_anew_stop_all_until_what_they_held_is_given_up() {
 }
 
 #[test]
+fn settings_that_cant_be_read_stop_all_until_they_are_given_up_and_put_again() {
+    let (mut world, desk, lead, other) = hurt("torn");
+    let settings = world.topic("router-settings");
+    operator::write(&settings, 0, desk.org.as_bytes(), b"{\"format\":99}");
+    let (waiting, ..) = desk.send(&world, &lead.phone);
+    for partition in [lead.partition, other.partition] {
+        await_stop(&world, partition, "positions accept log --partition");
+    }
+    assert_eq!(desk.outcomes(&world, &waiting), 0, "not judged by those of before");
+    // Nor does a process run that never saw those of before.
+    assert_eq!(world.terminate(0), Some(0));
+    world.launch(0);
+    await_stop(&world, lead.partition, &format!("of org {}", desk.org));
+    let stand = done(&world, &["positions", "show"], lead.partition)["partitions"][0].clone();
+    assert!(
+        stand["stopped"].as_str().is_some_and(|why| why.contains("UNKNOWN_ORG")),
+        "{stand}"
+    );
+    done(&world, &["positions", "accept", "log"], lead.partition);
+    let outcome = desk.outcome(&world, &waiting);
+    assert_eq!(outcome.value["unrouted"]["reason"], "UNKNOWN_ORG", "{}", outcome.value);
+    world.await_ready();
+    desk.settings(&world, "s2");
+    [lead, other].iter().for_each(|lead| desk.routes(&world, lead));
+}
+
+#[test]
+fn a_later_record_of_the_same_org_heals_settings_that_cant_be_read() {
+    let (mut world, desk, lead, _) = hurt("healed");
+    let settings = world.topic("router-settings");
+    let (key, written) = operator::last(&settings, 0);
+    operator::write(&settings, 0, &key, b"torn");
+    let (waiting, ..) = desk.send(&world, &lead.phone);
+    await_stop(&world, lead.partition, "router-settings-0@");
+    operator::write(&settings, 0, &key, &written);
+    assert_eq!(desk.outcome(&world, &waiting).topic, ROUTED);
+    world.await_ready();
+}
+
+#[test]
 fn a_changelog_whose_beginning_was_deleted_stops_its_partition_once_the_index_is_lost_too() {
     let (mut world, desk, lead, other) = hurt("cut");
     assert_eq!(world.terminate(0), Some(0));

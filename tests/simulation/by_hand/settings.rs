@@ -56,3 +56,21 @@ fn settings_that_a_batch_waits_for_in_vain_are_told_of_after_a_minute() {
     let asked = hand.after(1_000);
     assert!(nobody_answers(&mut hand, &asked));
 }
+
+#[test]
+fn settings_that_cant_be_read_stop_all_that_runs_until_they_can() {
+    let mut hand = Hand::new();
+    hand.assigned();
+    let told = hand.tell(Event::SettingsUnreadable(
+        "the settings record of acme is torn".to_owned(),
+    ));
+    let why = stop_of(&told).expect("a stop").to_owned();
+    for part in ["acme is torn", "UNKNOWN_ORG", "positions accept log --partition 0"] {
+        assert!(why.contains(part), "{why}");
+    }
+    assert!(!hand.is_running());
+    // Looked at again soon: by then they can be read.
+    let again = hand.after(10_000);
+    hand.recover(again);
+    assert!(hand.is_running());
+}
