@@ -21,7 +21,8 @@ pub struct Sweeper {
     pub swept_to: Option<Instant>,
     /// What is being searched.
     pub searching: Option<Search>,
-    /// Since the last search began something was judged at an instant that it took for swept: the next leaves nothing out.
+    /// Something was judged at an instant that was taken for swept, and no search began since the index has it: the next
+    /// leaves nothing out.
     late: bool,
     /// The settings that the last search was made by: by others, what was due before may have changed.
     settings: i64,
@@ -38,9 +39,9 @@ pub struct Search {
 }
 
 impl Sweeper {
-    /// The horizon of a search that is worth making now.
+    /// The horizon of a search that is worth making now. What the index does not hold yet, it can't find.
     #[must_use]
-    pub fn worth(&mut self, horizon: Option<Instant>, settings: i64) -> Option<Instant> {
+    pub fn worth(&mut self, horizon: Option<Instant>, settings: i64, index_holds_all: bool) -> Option<Instant> {
         let horizon = horizon?;
         if self.searching.is_some() {
             return None;
@@ -53,8 +54,9 @@ impl Sweeper {
         let is_worth = self.swept_to.is_none_or(moved);
         // One that went back, as after a clock that was ahead, says nothing of what began since.
         let is_back = self.swept_to > Some(horizon);
-        if is_worth && (std::mem::take(&mut self.late) || is_back) {
+        if is_worth && (self.late || is_back) {
             self.swept_to = None;
+            self.late &= !index_holds_all;
         }
         is_worth.then_some(horizon)
     }
@@ -114,7 +116,9 @@ impl Core {
             let life = task.life;
             let Some(running) = task.running_mut() else { continue };
             let horizon = horizon(stream_time(running), grace_ms, clock);
-            if let Some(horizon) = running.sweep.worth(horizon, settings.next_offset()) {
+            let index_holds_all = running.overlay.acknowledged() == running.overlay.committed();
+            let version = settings.next_offset();
+            if let Some(horizon) = running.sweep.worth(horizon, version, index_holds_all) {
                 running.sweep.searching = Some(Search { horizon, skip: 0 });
                 searches.push(life);
             }
@@ -212,15 +216,15 @@ mod tests {
     #[test]
     fn a_search_is_made_once_per_step_and_never_twice_at_once() {
         let mut sweeper = Sweeper::default();
-        assert_eq!(sweeper.worth(Some(Instant(10)), 0), Some(Instant(10)));
+        assert_eq!(sweeper.worth(Some(Instant(10)), 0, true), Some(Instant(10)));
         sweeper.searching = Some(Search {
             horizon: Instant(10),
             skip: 0,
         });
-        assert_eq!(sweeper.worth(Some(Instant(90_000)), 0), None);
+        assert_eq!(sweeper.worth(Some(Instant(90_000)), 0, true), None);
         assert_eq!(sweeper.swept(true), None);
-        assert_eq!(sweeper.worth(Some(Instant(500)), 0), None);
-        assert_eq!(sweeper.worth(Some(Instant(1_010)), 0), Some(Instant(1_010)));
+        assert_eq!(sweeper.worth(Some(Instant(500)), 0, true), None);
+        assert_eq!(sweeper.worth(Some(Instant(1_010)), 0, true), Some(Instant(1_010)));
     }
 
     #[test]
@@ -230,8 +234,8 @@ mod tests {
             swept_to: Some(ahead),
             ..Sweeper::default()
         };
-        assert_eq!(sweeper.worth(Some(Instant(ahead.0 - 10)), 0), None, "clocks tremble");
-        assert_eq!(sweeper.worth(Some(Instant(5_000)), 0), Some(Instant(5_000)));
+        assert_eq!(sweeper.worth(Some(Instant(ahead.0 - 10)), 0, true), None, "clocks tremble");
+        assert_eq!(sweeper.worth(Some(Instant(5_000)), 0, true), Some(Instant(5_000)));
         assert_eq!(sweeper.swept_to, None, "nothing is left out");
     }
 
@@ -241,9 +245,31 @@ mod tests {
             swept_to: Some(Instant(10)),
             ..Sweeper::default()
         };
-        assert_eq!(sweeper.worth(Some(Instant(11)), 0), None);
-        assert_eq!(sweeper.worth(Some(Instant(11)), 1), Some(Instant(11)));
+        assert_eq!(sweeper.worth(Some(Instant(11)), 0, true), None);
+        assert_eq!(sweeper.worth(Some(Instant(11)), 1, true), Some(Instant(11)));
         assert_eq!(sweeper.swept_to, None);
+    }
+
+    #[test]
+    fn what_was_judged_late_is_searched_for_until_the_index_holds_it() {
+        let mut sweeper = Sweeper {
+            swept_to: Some(Instant(10)),
+            ..Sweeper::default()
+        };
+        sweeper.judged(Instant(9));
+        for (horizon, index_holds_all, leaves_nothing_out) in
+            [(2_000, false, true), (4_000, true, true), (6_000, true, false)]
+        {
+            let horizon = Instant(horizon);
+            assert_eq!(sweeper.worth(Some(horizon), 0, index_holds_all), Some(horizon));
+            assert_eq!(
+                sweeper.swept_to.is_none(),
+                leaves_nothing_out,
+                "searched up to {horizon:?}"
+            );
+            sweeper.searching = Some(Search { horizon, skip: 0 });
+            assert_eq!(sweeper.swept(true), None);
+        }
     }
 
     #[test]
