@@ -66,7 +66,7 @@ pub struct Which {
 pub struct RebuildArgs {
     #[command(flatten)]
     pub which: Which,
-    /// Give up what the index holds beyond the changelog's end, though it may be the last to hold it.
+    /// Give up what the index holds beyond the changelog's end, though it may be the last to hold it, and what can't be read.
     #[arg(long)]
     pub discard_index: bool,
 }

@@ -133,6 +133,11 @@ impl Memory {
         Ok(Begun::Begun(marker))
     }
 
+    pub(super) async fn discard(&self, partition: i32) -> Result<(), Error> {
+        self.lock().remove(&partition);
+        Ok(())
+    }
+
     pub(super) async fn apply(&self, partition: i32, of: &Generation, batch: &Batch) -> Result<Applied, Error> {
         let mut partitions = self.lock();
         let held = match partitions.get_mut(&partition) {

@@ -207,6 +207,11 @@ impl Index {
         forward!(self, index => index.begin(partition, begin).await)
     }
 
+    /// Takes the marker away, be it one that can't be read: what stood under it is foreign to every build from now on.
+    pub async fn discard(&self, partition: i32) -> Result<(), Error> {
+        forward!(self, index => index.discard(partition).await)
+    }
+
     /// Applies a stretch of the changelog and moves the marker to its end. Applying it again does nothing; a call cut short
     /// leaves the marker at a point from which applying again completes it.
     pub async fn apply(&self, partition: i32, of: &Generation, batch: &Batch) -> Result<Applied, Error> {

@@ -331,13 +331,27 @@ impl Core {
             return;
         }
         if self.overlay_bytes() > self.config.overlay_max_bytes {
-            return;
+            return self.make_room();
         }
         let items = self.pending.take(self.config.max_records, self.config.max_bytes);
         self.share_memory();
         self.ask_settings();
         self.stage = Stage::gather(Batch::new(items, self.now.steady_ms), self.settings_questions);
         self.advance_batch();
+    }
+
+    /// What an index doesn't take must not keep other tasks waiting: it stands in the changelog, and recovery brings it there.
+    fn make_room(&mut self) {
+        let waits = |task: &&Task| task.running().is_some_and(|running| running.apply_retry.is_waiting());
+        let waiting: Vec<Partition> = self
+            .tasks
+            .values()
+            .filter(waits)
+            .map(|task| task.life.partition)
+            .collect();
+        for partition in waiting {
+            self.doubt(partition, "index_unavailable");
+        }
     }
 
     /// What a worker may keep is shared evenly by the tasks that run on it.

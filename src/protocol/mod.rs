@@ -76,10 +76,9 @@ pub enum Event {
     /// Up to this instant all inputs of the group have been consumed (with the grace taken off).
     ClockHorizon(Instant),
     Recovered(Life, RecoveryAnswer),
-    /// None: the index could not be asked.
-    Values(Life, Option<Read<Vec<Option<Vec<u8>>>>>),
-    Applied(Life, Option<Applied>),
-    Due(Life, Option<Read<DueEntries>>),
+    Values(Life, Result<Read<Vec<Option<Vec<u8>>>>, Unanswered>),
+    Applied(Life, Result<Applied, Unanswered>),
+    Due(Life, Result<Read<DueEntries>, Unanswered>),
     /// The settings as of a high watermark that was asked for after the question of that number. None: it could not be read.
     Settings(u64, Option<Arc<SettingsTable>>),
     /// Which record of the settings can't be read, and why: until another stands for it there are none.
@@ -96,6 +95,15 @@ pub enum Event {
     GoOn(TopicPartition, u64),
     /// Finish what is open, start nothing new.
     Drain,
+}
+
+/// Why a question to the index has no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unanswered {
+    /// It could not be asked: the same question may be answered later.
+    Unavailable,
+    /// It holds what this program did not write: the sentence says what. Asked again, it would say the same.
+    Unreadable(String),
 }
 
 #[derive(Debug)]
@@ -190,8 +198,8 @@ pub struct Seen {
     pub marker: Option<Marker>,
     /// That of the progress record that it holds: so many transactions of the changelog were applied to it.
     pub sequence: Option<u64>,
-    /// Redis has thrown entries away since it was begun.
-    pub evicted: bool,
+    /// Redis has thrown entries away since it was begun, or something else stands where they should be.
+    pub spoilt: bool,
 }
 
 #[derive(Debug)]
@@ -216,6 +224,8 @@ pub enum RecoveryAnswer {
     Unavailable(String),
     /// It can't be answered by asking again: the partition stops.
     Hopeless(String),
+    /// The index holds what this program did not write: the sentence says what.
+    Unreadable(String),
     /// The index may lose what it is given: whatever stands there is given up, and the partition stops.
     Untrusted {
         why: String,

@@ -123,6 +123,7 @@ impl Recovering {
                 Next::Wait
             }
             RecoveryAnswer::Hopeless(why) => Next::Stop(why),
+            RecoveryAnswer::Unreadable(what) => self.unreadable(partition, &what),
             RecoveryAnswer::Untrusted { why, marker } => self.give_up(why, marker, around),
             RecoveryAnswer::Committed(committed) => {
                 (self.committed, self.seen, self.at_marker) = (committed, Seen::default(), None);
@@ -172,6 +173,12 @@ impl Recovering {
                 self.replay(changelog, around)
             }
         }
+    }
+
+    /// Its values are built anew when all is looked at again; a marker is nothing that recovery may write over unread.
+    fn unreadable(&mut self, partition: i32, what: &str) -> Next {
+        self.suspect = true;
+        Next::Stop(stops::unreadable_index(partition, what))
     }
 
     /// Before anything is made of it, the record that it was applied from last is looked for.
@@ -285,7 +292,7 @@ impl Recovering {
         around: &mut Around<'_>,
         actions: &mut Vec<Action>,
     ) -> Next {
-        self.suspect |= self.seen.evicted;
+        self.suspect |= self.seen.spoilt;
         let found = self.found(partition, around);
         match (recovery::plan(&found), self.seen.marker) {
             (Plan::Stop { why }, _) => Next::Stop(why),

@@ -3,12 +3,16 @@
 use super::batch::{Batch, Folded, Misses};
 use super::retry::Retry;
 use super::task::{Running, Task};
+use super::trust::Doubt;
 use super::{Action, Life, Partition};
 use crate::domain::record::Key;
 use crate::judging::SettingsTable;
 use crate::state::keys::RecordKey;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// A batch waits so long for the index of one of its tasks, and then goes on without that task.
+const OTHERS_WAIT_MS: u64 = 5_000;
 
 pub enum Stage {
     Idle,
@@ -40,6 +44,7 @@ pub struct Gathering {
 struct Asked {
     keys: Vec<(Key, RecordKey)>,
     acknowledged: i64,
+    since_ms: u64,
 }
 
 pub struct Open {
@@ -91,10 +96,17 @@ impl Stage {
         }
     }
 
-    pub fn read_failed(&mut self, partition: Partition, now_ms: u64) {
-        if let Self::Gathering(gathering) = self {
-            gathering.retries.entry(partition).or_default().failed(now_ms);
+    /// It is asked again, unless the other tasks of the batch have waited long enough.
+    pub fn read_failed(&mut self, partition: Partition, now_ms: u64) -> Result<(), Doubt> {
+        let Self::Gathering(gathering) = self else {
+            return Ok(());
+        };
+        let asked = gathering.asked.get(&partition);
+        if asked.is_some_and(|asked| now_ms - asked.since_ms >= OTHERS_WAIT_MS) {
+            return Err(Doubt::Cause("index_unavailable"));
         }
+        gathering.retries.entry(partition).or_default().failed(now_ms);
+        Ok(())
     }
 
     /// Values that were asked for, in the order of the keys, and where the index's marker stood. Err: they can't be what this
@@ -104,7 +116,7 @@ impl Stage {
         partition: Partition,
         (marker, values): (i64, Vec<Option<Vec<u8>>>),
         running: &mut Running,
-    ) -> Result<(), &'static str> {
+    ) -> Result<(), Doubt> {
         let Self::Gathering(gathering) = self else {
             return Ok(());
         };
@@ -112,7 +124,7 @@ impl Stage {
             return Ok(());
         };
         if marker < asked.acknowledged {
-            return Err("index_rolled_back");
+            return Err(Doubt::Cause("index_rolled_back"));
         }
         gathering.retries.remove(&partition);
         let Some(part) = gathering.batch.parts.get_mut(&partition) else {
@@ -121,7 +133,7 @@ impl Stage {
         for (missed, value) in asked.keys.into_iter().zip(values) {
             part.set
                 .read(missed, value.as_deref(), &mut running.cache)
-                .map_err(|_| "index_unreadable")?;
+                .map_err(|_| Doubt::Unreadable)?;
         }
         Ok(())
     }
@@ -146,13 +158,23 @@ impl Gathering {
     }
 
     /// Asks the index for what is missing; every task's keys in one question.
-    pub(super) fn ask(&mut self, misses: Misses, tasks: &BTreeMap<Partition, Task>, actions: &mut Vec<Action>) {
+    pub(super) fn ask(
+        &mut self,
+        misses: Misses,
+        tasks: &BTreeMap<Partition, Task>,
+        now_ms: u64,
+        actions: &mut Vec<Action>,
+    ) {
         for (partition, keys) in misses {
             let Some((life, running)) = running(partition, tasks) else {
                 continue;
             };
             let acknowledged = running.overlay.acknowledged();
-            let asked = Asked { keys, acknowledged };
+            let asked = Asked {
+                keys,
+                acknowledged,
+                since_ms: now_ms,
+            };
             actions.push(asked.action(life, running));
             self.asked.insert(partition, asked);
         }

@@ -27,6 +27,14 @@ pub fn ahead_of_changelog(found: &Found) -> String {
     )
 }
 
+/// The index holds what this program did not write.
+pub fn unreadable_index(partition: i32, what: &str) -> String {
+    format!(
+        "the index of partition {partition} can't be read: {what}; find out what else writes to the router's keys in Redis; nothing is \
+         lost if the index is then built anew from the changelog: `chatroom-router index rebuild --partition {partition} --discard-index`"
+    )
+}
+
 /// The changelog lost its beginning, and the index would be built from what is left.
 pub fn cut(partition: i32, low: i64) -> String {
     format!(

@@ -3,7 +3,7 @@
 use super::core::Core;
 use super::pending::Item;
 use super::task::{Running, Task};
-use super::{Action, DueEntries, DueQuestion, Life};
+use super::{Action, DueEntries, DueQuestion, Life, Unanswered};
 use crate::domain::time::{Instant, SECOND_MS};
 use crate::index::Read;
 use crate::judging;
@@ -152,7 +152,7 @@ impl Core {
     }
 
     /// The values of entries that may be due: each is judged like a record, in order with those that are collected.
-    pub(super) fn due(&mut self, life: Life, due: Option<Read<DueEntries>>) {
+    pub(super) fn due(&mut self, life: Life, due: Result<Read<DueEntries>, Unanswered>) {
         let steady_ms = self.now.steady_ms;
         let task = self
             .tasks
@@ -165,9 +165,10 @@ impl Core {
             return;
         };
         let found = match due {
-            None => return running.sweep.searching = None,
-            Some(Read::Foreign(_)) => return self.doubt(life.partition, "index_foreign"),
-            Some(Read::Found { value, .. }) => value,
+            Err(Unanswered::Unavailable) => return running.sweep.searching = None,
+            Err(Unanswered::Unreadable(what)) => return self.unreadable(life.partition, &what),
+            Ok(Read::Foreign(_)) => return self.doubt(life.partition, "index_foreign"),
+            Ok(Read::Found { value, .. }) => value,
         };
         if found.values.is_empty() && found.whole {
             running.sweep.swept(true);
@@ -234,7 +235,11 @@ mod tests {
             swept_to: Some(ahead),
             ..Sweeper::default()
         };
-        assert_eq!(sweeper.worth(Some(Instant(ahead.0 - 10)), 0, true), None, "clocks tremble");
+        assert_eq!(
+            sweeper.worth(Some(Instant(ahead.0 - 10)), 0, true),
+            None,
+            "clocks tremble"
+        );
         assert_eq!(sweeper.worth(Some(Instant(5_000)), 0, true), Some(Instant(5_000)));
         assert_eq!(sweeper.swept_to, None, "nothing is left out");
     }

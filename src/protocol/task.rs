@@ -71,6 +71,8 @@ pub struct Task {
     pub closing: bool,
     /// Its index may have lost something: it runs again on another build only.
     pub suspect: bool,
+    /// When its index was found to hold what can't be read, last.
+    pub(super) unreadable_ms: Option<u64>,
     /// The input, and the offset of it, that was out of range last.
     pub(super) out_of_range: Option<(TopicPartition, i64)>,
 }
@@ -120,6 +122,7 @@ impl Task {
             phase: Phase::Recovering(Box::new(recovering)),
             closing: false,
             suspect: false,
+            unreadable_ms: None,
             out_of_range: None,
         }
     }

@@ -36,13 +36,13 @@ impl Core {
         if !gathering.prepared {
             gathering.prepared = true;
             let misses = gathering.batch.prepare(&self.tasks);
-            gathering.ask(misses, &self.tasks, &mut self.actions);
+            gathering.ask(misses, &self.tasks, now_ms, &mut self.actions);
         }
         while gathering.is_complete() {
             match gathering.batch.fold(&self.tasks, self.config.rules) {
                 Fold::Needs(needs) => {
                     let misses = gathering.batch.look_up(needs, &self.tasks);
-                    gathering.ask(misses, &self.tasks, &mut self.actions);
+                    gathering.ask(misses, &self.tasks, now_ms, &mut self.actions);
                 }
                 Fold::Whole(folded) => return self.open(*folded),
             }

@@ -3,11 +3,20 @@
 use super::core::Core;
 use super::recovering::Around;
 use super::task::{Phase, Stopped, Task};
-use super::{Action, Life, Partition, RecoveryAnswer, Report};
+use super::{Action, Life, Partition, RecoveryAnswer, Report, Unanswered, stops};
 use crate::index::{Applied, Read};
 
 /// An index to which nothing was applied is asked so often whether it still stands where it should.
 const IDLE_APPLY_MS: u64 = 5_000;
+
+/// An index that was built anew is readable for longer, or somebody else writes to it.
+const UNREADABLE_AGAIN_MS: u64 = 600_000;
+
+/// Why an answer can't be believed.
+pub enum Doubt {
+    Cause(&'static str),
+    Unreadable,
+}
 
 impl Core {
     /// Stops a partition for what it met while it ran; `Stopped` says when it is looked at again.
@@ -97,7 +106,7 @@ impl Core {
         self.actions.extend(actions);
     }
 
-    pub(super) fn applied(&mut self, life: Life, applied: Option<Applied>) {
+    pub(super) fn applied(&mut self, life: Life, applied: Result<Applied, Unanswered>) {
         let Some(task) = self.tasks.get_mut(&life.partition).filter(|task| task.life == life) else {
             return;
         };
@@ -105,7 +114,7 @@ impl Core {
         let Some(running) = task.running_mut() else { return };
         let Some(to) = running.applying.take() else { return };
         match applied {
-            Some(Applied::Applied | Applied::Already) => {
+            Ok(Applied::Applied | Applied::Already) => {
                 running.apply_retry.succeeded();
                 let astray = running.overlay.acknowledge(to, &mut running.cache).is_err();
                 let behind = running.overlay.committed() - running.overlay.acknowledged();
@@ -117,9 +126,10 @@ impl Core {
                     self.doubt(life.partition, "index_ahead");
                 }
             }
-            None => running.apply_retry.failed(steady_ms),
-            Some(Applied::Gap(_)) => self.doubt(life.partition, "index_gap"),
-            Some(Applied::Foreign(_)) => self.doubt(life.partition, "index_foreign"),
+            Err(Unanswered::Unavailable) => running.apply_retry.failed(steady_ms),
+            Err(Unanswered::Unreadable(what)) => self.unreadable(life.partition, &what),
+            Ok(Applied::Gap(_)) => self.doubt(life.partition, "index_gap"),
+            Ok(Applied::Foreign(_)) => self.doubt(life.partition, "index_foreign"),
         }
     }
 
@@ -147,22 +157,43 @@ impl Core {
         }
     }
 
-    pub(super) fn values(&mut self, life: Life, values: Option<Read<Vec<Option<Vec<u8>>>>>) {
+    pub(super) fn values(&mut self, life: Life, values: Result<Read<Vec<Option<Vec<u8>>>>, Unanswered>) {
         let task = self.tasks.get_mut(&life.partition).filter(|task| task.life == life);
         let Some(running) = task.and_then(Task::running_mut) else {
             return;
         };
         let doubt = match values {
-            None => return self.stage.read_failed(life.partition, self.now.steady_ms),
-            Some(Read::Foreign(_)) => Some("index_foreign"),
-            Some(Read::Found { marker, .. }) if marker.offset > running.overlay.committed() => Some("index_ahead"),
-            Some(Read::Found { marker, value }) => {
+            Err(Unanswered::Unavailable) => self.stage.read_failed(life.partition, self.now.steady_ms),
+            Err(Unanswered::Unreadable(what)) => return self.unreadable(life.partition, &what),
+            Ok(Read::Foreign(_)) => Err(Doubt::Cause("index_foreign")),
+            Ok(Read::Found { marker, .. }) if marker.offset > running.overlay.committed() => {
+                Err(Doubt::Cause("index_ahead"))
+            }
+            Ok(Read::Found { marker, value }) => {
                 let answer = (marker.offset, value);
-                self.stage.read_done(life.partition, answer, running).err()
+                self.stage.read_done(life.partition, answer, running)
             }
         };
-        if let Some(cause) = doubt {
-            self.doubt(life.partition, cause);
+        match doubt {
+            Ok(()) => {}
+            Err(Doubt::Cause(cause)) => self.doubt(life.partition, cause),
+            Err(Doubt::Unreadable) => self.unreadable(life.partition, "a value can't be read"),
         }
+    }
+
+    /// What stands in an index is not ours: it is built anew, under keys that nobody has written yet. Where that doesn't help for
+    /// long, somebody goes on writing there.
+    pub(super) fn unreadable(&mut self, partition: Partition, what: &str) {
+        let steady_ms = self.now.steady_ms;
+        let Some(task) = self.tasks.get_mut(&partition).filter(|task| !task.closing) else {
+            return;
+        };
+        let before = task.unreadable_ms.replace(steady_ms);
+        if before.is_some_and(|before| steady_ms - before < UNREADABLE_AGAIN_MS) {
+            task.suspect = true;
+            let why = stops::unreadable_index(partition, what);
+            return self.stop(partition, Stopped::running(why, steady_ms));
+        }
+        self.distrust(partition, "index_unreadable");
     }
 }

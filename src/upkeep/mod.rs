@@ -10,7 +10,7 @@ use crate::changelog::{self, Replay};
 use crate::config::Config;
 use crate::contract::TopicKind;
 use crate::failure::{Exit, Failure};
-use crate::index::{Index, Marker};
+use crate::index::{ErrorKind, Index, Marker};
 use crate::kafka::lookup::Lookup;
 use crate::kafka::restore::RangeReader;
 use crate::kafka::{Settings, TopicPartition};
@@ -50,6 +50,8 @@ pub struct Stand {
     pub high: i64,
     pub progress: Option<Progress>,
     pub marker: Option<Marker>,
+    /// Why its marker can't be read: there is none that anybody knows of then.
+    pub unreadable: Option<String>,
     /// Of the progress record that the index holds.
     pub sequence: Option<u64>,
     /// Of the last one below the marker that the changelog holds near it.
@@ -75,6 +77,8 @@ pub enum State {
     Another,
     /// It holds more of the changelog than the changelog does.
     Ahead,
+    /// What stands where its marker should is not ours.
+    Unreadable,
 }
 
 impl State {
@@ -87,6 +91,7 @@ impl State {
             Self::Empty => "empty",
             Self::Another => "of another changelog",
             Self::Ahead => "ahead of the changelog",
+            Self::Unreadable => "unreadable",
         }
     }
 }
@@ -104,7 +109,7 @@ impl Stand {
             seen: Seen {
                 marker: self.marker,
                 sequence: self.sequence,
-                evicted: false,
+                spoilt: false,
             },
             at_marker: self.at_marker,
             suspect: false,
@@ -126,6 +131,17 @@ impl Stand {
         Ok(())
     }
 
+    /// Of an index that can't be read nothing can be said but that.
+    fn readable(&self) -> Result<(), Failure> {
+        match &self.unreadable {
+            None => Ok(()),
+            Some(what) => {
+                let why = stops::unreadable_index(self.partition, what);
+                Err(Failure::new(Exit::BadData, why))
+            }
+        }
+    }
+
     fn is_ahead(&self) -> bool {
         self.found().is_ahead()
     }
@@ -134,6 +150,7 @@ impl Stand {
     pub fn state(&self) -> State {
         let incarnation = self.progress.as_ref().map(|progress| progress.incarnation);
         match self.marker {
+            None if self.unreadable.is_some() => State::Unreadable,
             None if self.low < self.high => State::Missing,
             None => State::Empty,
             // A first owner begins its index before its first record.
@@ -201,7 +218,10 @@ impl Upkeep {
             let checked = self.expected.check(progress);
             checked.map_err(|mismatch| Failure::new(Exit::BadConfig, mismatch.to_string()))?;
         }
-        let Seen { marker, sequence, .. } = self.wait(seen(&self.index, partition))?;
+        let (Seen { marker, sequence, .. }, unreadable) = match self.runtime.block_on(seen(&self.index, partition)) {
+            Err(error) if error.kind() == ErrorKind::Corrupt => (Seen::default(), Some(error.to_string())),
+            seen => (seen?, None),
+        };
         let from = marker.map_or(low, |marker| marker.offset.max(low));
         let mut stand = Stand {
             partition,
@@ -209,6 +229,7 @@ impl Upkeep {
             high,
             progress,
             marker,
+            unreadable,
             sequence,
             at_marker: None,
             behind: self.behind(&at, from, high),

@@ -44,6 +44,11 @@ impl Upkeep {
         if found.state() == State::Ahead && !discard {
             return Err(Failure::new(Exit::BadData, stops::ahead_of_changelog(&found.found())));
         }
+        if discard && found.unreadable.is_some() {
+            self.wait(self.index.discard(partition))?;
+        } else {
+            found.readable()?;
+        }
         let Some(progress) = &found.progress else {
             return Ok(None);
         };

@@ -261,7 +261,7 @@ fn meanwhile(partition: i32) -> Failure {
 
 fn unfit(partition: i32, state: State) -> String {
     let next = match state {
-        State::Ahead => "see `chatroom-router index status` and the router's log for what to do",
+        State::Ahead | State::Unreadable => "see the router's log for what to do",
         _ => "start the router, or build it with `chatroom-router index rebuild`",
     };
     format!("the index of partition {partition} is {}: {next}", state.word())

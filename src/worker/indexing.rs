@@ -2,8 +2,8 @@
 //! the mailbox.
 
 use super::Worker;
-use crate::index::{Batch, Due, Error, Generation, Index, Read};
-use crate::protocol::{DueEntries, DueQuestion, Event, Life, Partition};
+use crate::index::{Batch, Due, Error, ErrorKind, Generation, Index, Read};
+use crate::protocol::{DueEntries, DueQuestion, Event, Life, Partition, Unanswered};
 use crate::telemetry::metrics::{IndexCall, IndexOutcome};
 use crate::telemetry::watch;
 use std::time::Instant;
@@ -34,12 +34,12 @@ impl Worker {
         self.ask((IndexCall::Due, watch::outcome), find, move |due| Event::Due(life, due));
     }
 
-    /// Asks, measures what is said of it by its outcome, and tells the answer; none where it failed.
+    /// Asks, measures what is said of it by its outcome, and tells the answer, or why there is none.
     fn ask<T, F>(
         &self,
         (call, outcome): Counted<T>,
         ask: impl FnOnce(Index) -> F,
-        tell: impl FnOnce(Option<T>) -> Event + Send + 'static,
+        tell: impl FnOnce(Result<T, Unanswered>) -> Event + Send + 'static,
     ) where
         T: Send + 'static,
         F: Future<Output = Result<T, Error>> + Send + 'static,
@@ -49,7 +49,10 @@ impl Worker {
             let started = Instant::now();
             let answer = asked.await;
             watch.index_call(call, outcome(&answer), started.elapsed());
-            answer.map_err(|error| watch.index_failed(&error)).ok()
+            answer.map_err(|error| {
+                watch.index_failed(&error);
+                unanswered(&error)
+            })
         };
         let mail = self.parts.mailbox.0.clone();
         answer(&self.parts.runtime, measured, move |found| _ = mail.send(tell(found)));
@@ -70,17 +73,25 @@ impl Worker {
     }
 }
 
+/// What a call that failed says of the index.
+fn unanswered(error: &Error) -> Unanswered {
+    match error.kind() {
+        ErrorKind::Corrupt => Unanswered::Unreadable(error.to_string()),
+        _ => Unanswered::Unavailable,
+    }
+}
+
 /// Every question has its answer: where the asking itself came to grief, it is the one of an index that is away.
 fn answer<T: Send + 'static>(
     runtime: &Handle,
-    asked: impl Future<Output = Option<T>> + Send + 'static,
-    tell: impl FnOnce(Option<T>) + Send + 'static,
+    asked: impl Future<Output = Result<T, Unanswered>> + Send + 'static,
+    tell: impl FnOnce(Result<T, Unanswered>) + Send + 'static,
 ) {
     let asked = runtime.spawn(asked);
     runtime.spawn(async move {
         tell(asked.await.unwrap_or_else(|error| {
             tracing::error!(%error, "index_call_failed");
-            None
+            Err(Unanswered::Unavailable)
         }));
     });
 }
@@ -132,14 +143,15 @@ mod tests {
     fn a_question_that_comes_to_grief_has_its_answer() {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime");
         let (said, heard) = channel();
-        answer(runtime.handle(), async { Some(1) }, {
+        answer(runtime.handle(), async { Ok(1) }, {
             let said = said.clone();
             move |found| _ = said.send(found)
         });
-        assert_eq!(heard.recv_timeout(Duration::from_secs(60)), Ok(Some(1)));
-        let grief = async { (!heard_nothing()).then_some(2) };
+        assert_eq!(heard.recv_timeout(Duration::from_secs(60)), Ok(Ok(1)));
+        let grief = async { (!heard_nothing()).then_some(2).ok_or(Unanswered::Unavailable) };
         answer(runtime.handle(), grief, move |found| _ = said.send(found));
-        assert_eq!(heard.recv_timeout(Duration::from_secs(60)), Ok(None));
+        let unavailable = Ok(Err(Unanswered::Unavailable));
+        assert_eq!(heard.recv_timeout(Duration::from_secs(60)), unavailable);
     }
 
     fn heard_nothing() -> bool {

@@ -1,7 +1,7 @@
 //! The questions of recovery, answered on a thread of their own with clients of their own, so that the worker keeps polling.
 
 use crate::changelog::{self, Piece, Replay};
-use crate::index::{Applied, Fault, Index, Read};
+use crate::index::{Applied, ErrorKind, Fault, Index, Read};
 use crate::kafka::lookup::Lookup;
 use crate::kafka::restore::RangeReader;
 use crate::kafka::{Consumer, Error, Kind, Settings, TopicPartition};
@@ -171,16 +171,24 @@ pub async fn seen(index: &Index, partition: i32) -> Result<Seen, crate::index::E
         return Ok(Seen::default());
     };
     let of_progress = [RecordKey::PROGRESS.as_bytes()];
-    let (marker, held) = match index.read(partition, &marker.of, &of_progress).await? {
-        Read::Found { marker, value } => (Some(marker), value),
-        Read::Foreign(marker) => (marker, Vec::new()),
+    let (marker, held) = match index.read(partition, &marker.of, &of_progress).await {
+        Ok(Read::Found { marker, value }) => (Some(marker), value),
+        Ok(Read::Foreign(marker)) => (marker, Vec::new()),
+        Err(error) if error.kind() == ErrorKind::Corrupt => {
+            return Ok(Seen {
+                marker: Some(marker),
+                sequence: None,
+                spoilt: true,
+            });
+        }
+        Err(error) => return Err(error),
     };
     let progress = held.into_iter().flatten().next();
     let progress = progress.and_then(|value| Progress::decode(&value).ok());
     Ok(Seen {
         marker,
         sequence: progress.map(|progress| progress.sequence),
-        evicted: !index.evicted([partition]).await?.is_empty(),
+        spoilt: !index.evicted([partition]).await?.is_empty(),
     })
 }
 
@@ -205,5 +213,11 @@ fn failed(error: &Error) -> RecoveryAnswer {
 }
 
 fn indexed<T>(answer: Result<T, crate::index::Error>, tell: impl FnOnce(T) -> RecoveryAnswer) -> RecoveryAnswer {
-    answer.map_or_else(|error| RecoveryAnswer::Unavailable(error.to_string()), tell)
+    answer.map_or_else(
+        |error| match error.kind() {
+            ErrorKind::Corrupt => RecoveryAnswer::Unreadable(error.to_string()),
+            _ => RecoveryAnswer::Unavailable(error.to_string()),
+        },
+        tell,
+    )
 }

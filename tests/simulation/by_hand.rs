@@ -2,6 +2,7 @@
 
 mod batches;
 mod clock;
+mod isolation;
 mod settings;
 
 use crate::rng::Rng;
@@ -16,7 +17,7 @@ use chatroom_router::kafka::{Rebalance, Record, TimestampKind, TopicPartition};
 use chatroom_router::protocol::burst::Limit;
 use chatroom_router::protocol::{
     Action, Core, DueEntries, Event, Life, Now, RecoveryAnswer, RecoveryQuestion, Report, Seen, TransactionAnswer,
-    TransactionStep,
+    TransactionStep, Unanswered,
 };
 use chatroom_router::state::progress::Progress;
 use std::sync::Arc;
@@ -40,7 +41,7 @@ struct Hand {
     /// Where the accepted settings end.
     settings_end: i64,
     /// Redis threw something away while nobody looked.
-    evicted: bool,
+    spoilt: bool,
 }
 
 impl Hand {
@@ -73,7 +74,7 @@ impl Hand {
             low: 0,
             high: 0,
             settings_end: 0,
-            evicted: false,
+            spoilt: false,
         };
         hand.tell(hand.counts(1));
         hand
@@ -131,7 +132,7 @@ impl Hand {
             RecoveryQuestion::Marker => RecoveryAnswer::Seen(Seen {
                 marker: self.marker,
                 sequence: self.sequence,
-                evicted: std::mem::take(&mut self.evicted),
+                spoilt: std::mem::take(&mut self.spoilt),
             }),
             RecoveryQuestion::Begin(begin) => {
                 let marker = Marker {
@@ -171,6 +172,14 @@ impl Hand {
 
     fn life(&self) -> Life {
         self.core.tasks().next().expect("a task").life
+    }
+
+    /// The index takes what was asked of it while there was nothing to apply, and then all that there is.
+    fn acknowledges(&mut self) {
+        let lives: Vec<Life> = self.core.tasks().map(|task| task.life).collect();
+        for life in lives.into_iter().flat_map(|life| [life, life]) {
+            self.tell(Event::Applied(life, Ok(Applied::Applied)));
+        }
     }
 
     fn settings(&mut self, actions: &[Action]) -> Vec<Action> {
@@ -247,9 +256,9 @@ fn an_idle_task_commits_its_offsets_again_before_they_expire() {
     // What is committed and not in the index keeps it from leaving; that which was asked while it was idle came before.
     hand.tell(Event::Drain);
     let life = hand.life();
-    hand.tell(Event::Applied(life, Some(Applied::Applied)));
+    hand.tell(Event::Applied(life, Ok(Applied::Applied)));
     assert!(!hand.core.is_drained());
-    hand.tell(Event::Applied(life, Some(Applied::Applied)));
+    hand.tell(Event::Applied(life, Ok(Applied::Applied)));
     assert!(hand.core.is_drained());
 }
 
@@ -381,7 +390,7 @@ fn an_index_of_which_something_was_evicted_while_nobody_looked_is_built_anew() {
         begun_at: 0,
         applied_until: Some(BEGINNING_MS),
     });
-    hand.evicted = true;
+    hand.spoilt = true;
     hand.assigned();
     assert_ne!(hand.marker.expect("a build").of, of);
 }
@@ -472,7 +481,7 @@ fn what_is_judged_late_is_swept_by_the_days_that_were_in_force_then() {
             },
         };
         let life = hand.life();
-        hand.tell(Event::Due(life, Some(nothing)));
+        hand.tell(Event::Due(life, Ok(nothing)));
         let asked = hand.after(1_000);
         hand.settings_are(&asked, days_of_inactivity(&[(0, 1), (2, 180)]));
         searched
@@ -506,7 +515,12 @@ fn what_is_judged_late_is_swept_by_the_days_that_were_in_force_then() {
     hand.tell(Event::ClockHorizon(day(32)));
     assert_eq!(sweep(&mut hand), Some(by_the_first), "by that of which this may be due");
     hand.tell(Event::ClockHorizon(day(33)));
-    assert_eq!(sweep(&mut hand), Some(by_the_last(33)), "and once");
+    assert_eq!(sweep(&mut hand), Some(by_the_first), "nor has the index been given it");
+    hand.acknowledges();
+    hand.tell(Event::ClockHorizon(day(34)));
+    assert_eq!(sweep(&mut hand), Some(by_the_first), "now it has");
+    hand.tell(Event::ClockHorizon(day(35)));
+    assert_eq!(sweep(&mut hand), Some(by_the_last(35)), "and once");
 }
 
 #[test]
@@ -520,7 +534,7 @@ fn a_search_for_timers_that_failed_is_made_again() {
     assert!(searches(&hand.after(1)));
     assert!(!searches(&hand.after(1)), "one at a time");
     let life = hand.life();
-    hand.tell(Event::Due(life, None));
+    hand.tell(Event::Due(life, Err(Unanswered::Unavailable)));
     assert!(searches(&hand.after(1)));
 }
 

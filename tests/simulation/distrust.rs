@@ -23,9 +23,14 @@ impl World {
         }
     }
 
-    /// Entries of a partition are gone, and somebody finds out.
+    /// Entries of a partition are gone, and somebody finds out; or something else stands in their place.
     pub fn rot(&mut self) {
         let partition = self.any_partition();
+        if self.luck.chance(300) {
+            self.say(|| format!("another program writes to the index of partition {partition}"));
+            self.oracle.count("unreadable");
+            return self.redis.spoil(partition);
+        }
         self.harm(partition, true);
         self.say(|| format!("the index of partition {partition} is found to differ"));
         self.oracle.count("differing");
@@ -59,8 +64,8 @@ impl World {
     }
 
     /// A partition may stop for it; who is told late, too.
-    pub fn is_known_unfit(&self, why: &str) -> bool {
-        why == UNFIT
+    pub fn is_known_unfit(&self, partition: Partition, why: &str) -> bool {
+        why == UNFIT || (why.contains("can't be read") && self.redis.was_spoilt(partition))
     }
 
     /// Who takes up an index that differs is told so before it reads anything, unless it knows.

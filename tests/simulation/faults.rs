@@ -192,8 +192,16 @@ impl World {
 
     fn cut_index(&mut self) {
         let ms = self.luck.pick(&[100, 1_000, 10_000]);
-        self.say(|| format!("the index is away for {ms} ms"));
-        self.redis.down_until = self.now + ms;
+        let until = self.now + ms;
+        if self.luck.chance(700) {
+            self.say(|| format!("the index is away for {ms} ms"));
+            self.redis.down_until = until;
+        } else {
+            let partition = self.any_partition();
+            self.say(|| format!("the index of partition {partition} is away for {ms} ms"));
+            self.oracle.count("index of one away");
+            self.redis.away_until.insert(partition, until);
+        }
     }
 
     fn roll_back(&mut self, at_most: u64) {
@@ -253,6 +261,7 @@ impl World {
         self.healed = true;
         self.sure = Some(self.wall().plus(-self.setup.grace_ms));
         self.redis.down_until = 0;
+        self.redis.away_until.clear();
         self.set_right();
         self.mend_all();
         let strays: Vec<u32> = self

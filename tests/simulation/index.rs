@@ -5,7 +5,7 @@ use chatroom_router::index::{Applied, Batch, Begin, Begun, Due, Generation, Inde
 use chatroom_router::protocol::{DueEntries, DueQuestion};
 use chatroom_router::state::keys::RecordKey;
 use chatroom_router::state::progress::Progress;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
@@ -30,6 +30,10 @@ pub struct Redis {
     overwritten: HashMap<(i32, Generation, Vec<u8>), Option<Vec<u8>>>,
     /// Nobody reaches it before then.
     pub down_until: u64,
+    /// Nor the part of it that holds these partitions.
+    pub away_until: HashMap<i32, u64>,
+    /// Builds among whose keys another program writes.
+    unreadable: HashSet<(i32, Generation)>,
     /// Redis may throw entries away.
     pub is_unfit: bool,
     /// What is gone of each build, and nothing says so.
@@ -51,6 +55,8 @@ impl Default for Redis {
             done: Vec::new(),
             overwritten: HashMap::new(),
             down_until: 0,
+            away_until: HashMap::new(),
+            unreadable: HashSet::new(),
             is_unfit: false,
             harmed: HashMap::new(),
         }
@@ -138,6 +144,20 @@ impl Redis {
             harm.keys.extend(keys);
             harm.is_found |= is_found;
         }
+    }
+
+    /// Another program writes where this build does.
+    pub fn spoil(&mut self, partition: i32) {
+        let build = self.marker(partition).map(|marker| (partition, marker.of));
+        self.unreadable.extend(build);
+    }
+
+    pub fn is_readable(&self, partition: i32, of: &Generation) -> bool {
+        !self.unreadable.contains(&(partition, *of))
+    }
+
+    pub fn was_spoilt(&self, partition: i32) -> bool {
+        self.unreadable.iter().any(|(of, _)| *of == partition)
     }
 
     fn harm_of(&self, partition: i32) -> Option<&Harm> {

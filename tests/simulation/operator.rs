@@ -30,7 +30,7 @@ impl World {
     /// A partition stopped: somebody is woken up, and mends what called for it.
     pub fn stopped(&mut self, pid: Pid, partition: Partition, why: &str) {
         assert!(
-            self.torn.contains_key(&partition) || self.is_known_unfit(why),
+            self.torn.contains_key(&partition) || self.is_known_unfit(partition, why),
             "[{pid}] stopped partition {partition}, and nothing called for it: {why}"
         );
         self.oracle.count("stopped");

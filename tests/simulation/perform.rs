@@ -7,7 +7,7 @@ use crate::world::{Happening, World};
 use chatroom_router::contract::TopicKind;
 use chatroom_router::index::{Applied, Batch, Generation, Marker, Read};
 use chatroom_router::kafka::TopicPartition;
-use chatroom_router::protocol::{Action, DueQuestion, Event, Life, Partition, Report};
+use chatroom_router::protocol::{Action, DueQuestion, Event, Life, Partition, Report, Unanswered};
 
 /// Settings that can't be read whole for so long are given up.
 const SETTINGS_MS: u64 = 15_000;
@@ -163,8 +163,28 @@ impl Process {
 }
 
 impl World {
-    pub fn index_is_down(&self) -> bool {
-        self.redis.down_until > self.now
+    pub fn index_is_down(&self, partition: Partition) -> bool {
+        let away_until = self.redis.away_until.get(&partition).copied();
+        self.redis.down_until.max(away_until.unwrap_or(0)) > self.now
+    }
+
+    /// Why a call for this build has no answer, if that is for what stands there.
+    pub fn unreadable(&self, partition: Partition, of: &Generation) -> Option<Unanswered> {
+        if self.redis.is_readable(partition, of) {
+            return None;
+        }
+        Some(match self.without(Sabotage::UnreadableAskedAgain) {
+            true => Unanswered::Unavailable,
+            false => Unanswered::Unreadable("it is not ours".to_owned()),
+        })
+    }
+
+    /// Why a question about this build has no answer, if it has none.
+    fn unanswered(&mut self, partition: Partition, of: &Generation) -> Option<Unanswered> {
+        if self.index_is_down(partition) || self.flaky() {
+            return Some(Unanswered::Unavailable);
+        }
+        self.unreadable(partition, of)
     }
 
     /// Runs the script, and looks that the index isn't ahead of the log.
@@ -193,7 +213,7 @@ impl World {
 
     /// What the script came to, as the caller sees it. None: no reply, whatever was done.
     pub fn apply_flaky(&mut self, partition: Partition, of: &Generation, batch: &Batch) -> Option<Applied> {
-        if self.index_is_down() {
+        if self.index_is_down(partition) {
             return None;
         }
         if !self.flaky() {
@@ -226,10 +246,16 @@ impl World {
     /// A script that was sent arrives even if its sender is dead by now.
     pub fn apply(&mut self, pid: Pid, life: Life, of: Generation, batch: Batch) {
         if batch.from == batch.to && self.without(Sabotage::IdleIndexUnwatched) {
-            return self.after(1, Happening::Mail(pid, Event::Applied(life, Some(Applied::Already))));
+            return self.after(1, Happening::Mail(pid, Event::Applied(life, Ok(Applied::Already))));
         }
-        let applied = self.apply_flaky(life.partition, &of, &batch);
-        let ms = if applied.is_some() {
+        let applied = match self.unreadable(life.partition, &of) {
+            Some(why) => Err(why),
+            None => {
+                let applied = self.apply_flaky(life.partition, &of, &batch);
+                applied.ok_or(Unanswered::Unavailable)
+            }
+        };
+        let ms = if applied.is_ok() {
             self.latency()
         } else {
             self.rng.between(50, 2_000)
@@ -239,19 +265,19 @@ impl World {
 
     /// The answer is of now, and is told later.
     pub fn read(&mut self, pid: Pid, life: Life, of: &Generation, keys: &[Vec<u8>]) {
-        let failed = self.index_is_down() || self.flaky();
+        let unanswered = self.unanswered(life.partition, of);
         let mut values = self.redis.read(life.partition, of, keys);
         if let Some(process) = self.processes.get(&pid) {
             process.spoil(life, &mut values, keys, self);
         }
         let ms = self.latency();
-        let values = (!failed).then_some(values);
+        let values = unanswered.map_or(Ok(values), Err);
         self.after(ms, Happening::Mail(pid, Event::Values(life, values)));
     }
 
     pub fn find_due(&mut self, pid: Pid, question: &DueQuestion) {
-        let failed = self.index_is_down() || self.flaky();
-        let due = (!failed).then(|| self.redis.due_entries(question));
+        let unanswered = self.unanswered(question.life.partition, &question.of);
+        let due = unanswered.map_or_else(|| Ok(self.redis.due_entries(question)), Err);
         let ms = self.latency();
         self.after(ms, Happening::Mail(pid, Event::Due(question.life, due)));
     }

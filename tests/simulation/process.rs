@@ -222,7 +222,7 @@ impl Process {
                 };
                 (record.at.offset >= *expected).then(|| (partition, task.life.epoch, vec![fed]))
             }
-            Event::Due(life, Some(Read::Found { value, .. })) => {
+            Event::Due(life, Ok(Read::Found { value, .. })) => {
                 let task = self.core.tasks().find(|task| task.life == *life && !task.closing)?;
                 let horizon = task.running()?.sweep.searching?.horizon;
                 let fed = |value: &Vec<u8>| Fed::Sweep {

@@ -6,7 +6,7 @@ use crate::sabotage::Sabotage;
 use crate::world::{Happening, World};
 use chatroom_router::index::{Batch, Begin, Begun, Marker};
 use chatroom_router::kafka::TopicPartition;
-use chatroom_router::protocol::{Event, Life, Partition, RecoveryAnswer, RecoveryQuestion, Seen};
+use chatroom_router::protocol::{Event, Life, Partition, RecoveryAnswer, RecoveryQuestion, Seen, Unanswered};
 use chatroom_router::state::clocks;
 use chatroom_router::state::keys::RecordKey;
 use chatroom_router::state::progress::Progress;
@@ -47,7 +47,7 @@ impl World {
             }
             RecoveryQuestion::Replay { changelog, from, to } => self.replay(&changelog, from, to),
             RecoveryQuestion::Marker | RecoveryQuestion::Begin(_) | RecoveryQuestion::Apply { .. }
-                if self.index_is_down() =>
+                if self.index_is_down(life.partition) =>
             {
                 away("the index is away")
             }
@@ -67,7 +67,7 @@ impl World {
                 RecoveryAnswer::Seen(Seen {
                     marker,
                     sequence: sequence.filter(|_| is_looked_at),
-                    evicted: false,
+                    spoilt: false,
                 })
             }
             RecoveryQuestion::Begin(begin) if self.redis.is_unfit && self.without(Sabotage::UnfitLeft) => {
@@ -84,6 +84,11 @@ impl World {
             }
             RecoveryQuestion::Apply { of, batch } => {
                 self.check_claim(pid, life, &batch);
+                match self.unreadable(life.partition, &of) {
+                    Some(Unanswered::Unreadable(what)) => return RecoveryAnswer::Unreadable(what),
+                    Some(Unanswered::Unavailable) => return away("it can't be read"),
+                    None => {}
+                }
                 let applied = self.apply_flaky(life.partition, &of, &batch);
                 applied.map_or_else(|| away("no reply"), RecoveryAnswer::Applied)
             }

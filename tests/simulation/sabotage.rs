@@ -105,6 +105,7 @@ pub enum Sabotage {
     UnfitUntold,
     UnfitLeft,
     DifferenceUntold,
+    UnreadableAskedAgain,
 }
 
 /// Every rule, in the words of the protocol, and what is done in its place.
@@ -388,5 +389,10 @@ pub const RULES: &[(Sabotage, &str, &str)] = &[
         Sabotage::DifferenceUntold,
         "an index that is found to differ from the changelog is built anew",
         "it is gone on with",
+    ),
+    (
+        Sabotage::UnreadableAskedAgain,
+        "so is one that holds what can't be read",
+        "it is asked again and again",
     ),
 ];

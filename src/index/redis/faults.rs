@@ -26,10 +26,10 @@ pub fn is_doubtful(error: &RedisError) -> bool {
 pub fn error(cause: RedisError) -> Error {
     let kind = kind(&cause);
     let what = match kind {
-        ErrorKind::Unavailable => "the index doesn't answer",
-        ErrorKind::Full => "the index is out of memory and refuses writes",
-        ErrorKind::Denied => "the index refuses our credentials, or lacks a right that we need",
-        ErrorKind::Corrupt | ErrorKind::Misuse => "the index answers with an error",
+        ErrorKind::Unavailable => "the index doesn't answer".to_owned(),
+        ErrorKind::Full => "the index is out of memory and refuses writes".to_owned(),
+        ErrorKind::Denied => "the index refuses our credentials, or lacks a right that we need".to_owned(),
+        ErrorKind::Corrupt | ErrorKind::Misuse => format!("the index answers with an error ({cause})"),
     };
     Error::new(kind, what).caused_by(cause)
 }

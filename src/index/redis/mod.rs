@@ -144,6 +144,12 @@ impl Redis {
         }
     }
 
+    pub(super) async fn discard(&self, partition: i32) -> Result<(), Error> {
+        let mut gone = redis::cmd("DEL");
+        gone.arg(self.keys(partition).marker());
+        self.link.send(&gone).await.map(drop)
+    }
+
     pub(super) async fn apply(&self, partition: i32, of: &Generation, batch: &Batch) -> Result<Applied, Error> {
         let keys = self.keys(partition);
         let (ops, calls) = if batch.weighs_more_than(BULK) {

@@ -28,7 +28,7 @@ fn found(marker: Option<Marker>) -> Found {
         seen: Seen {
             marker,
             sequence: marker.map(|_| 20),
-            evicted: false,
+            spoilt: false,
         },
         at_marker: None,
         suspect: false,

@@ -77,6 +77,15 @@ impl Redis {
         done.expect("Redis takes it");
     }
 
+    /// Puts something else where a partition's values are.
+    pub fn scribble(&self, prefix: &str, partition: i32, generation: &str) {
+        let mut connection = self.connect();
+        for key in buckets(prefix, partition, generation) {
+            let done = redis::cmd("SET").arg(&[&key, "a poem"]).exec(&mut connection);
+            done.expect("Redis takes it");
+        }
+    }
+
     /// Loses one phone's value; gives back its key, as it is shown.
     pub fn lose_a_value(&self, prefix: &str, partition: i32, generation: &str) -> String {
         let mut connection = self.connect();

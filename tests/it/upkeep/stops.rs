@@ -325,6 +325,39 @@ fn a_state_of_other_partitions_or_of_another_form_of_phones_stops_the_program() 
 }
 
 #[test]
+fn a_marker_that_can_t_be_read_stops_its_partition_until_the_index_is_given_up() {
+    let (mut world, desk, lead, other) = hurt("illegible");
+    let redis = world.redis.as_ref().expect("a Redis of its own");
+    redis.set_marker(world.group(), lead.partition, "offset", "a poem");
+    await_stop(&world, lead.partition, "index rebuild --partition");
+    desk.routes(&world, &other);
+    let (waiting, ..) = desk.send(&world, &lead.phone);
+    assert_eq!(stand_of(&world, lead.partition)["state"], "unreadable");
+    let number = lead.partition.to_string();
+    for command in ["rebuild", "verify"] {
+        let (code, _, said) = ask(&world, &["index", command, "--partition", &number]);
+        assert_eq!(code, Some(65), "{command}: {said}");
+    }
+    done(&world, &["index", "rebuild", "--discard-index"], lead.partition);
+    desk.outcome(&world, &waiting);
+    world.await_ready();
+    desk.routes(&world, &lead);
+}
+
+#[test]
+fn an_index_that_something_else_was_written_over_is_built_anew() {
+    let (mut world, desk, lead, other) = hurt("scribbled");
+    let before = stand_of(&world, lead.partition)["generation"].clone();
+    let redis = world.redis.as_ref().expect("a Redis of its own");
+    redis.scribble(world.group(), lead.partition, before.as_str().expect("a generation"));
+    desk.routes(&world, &other);
+    desk.routes(&world, &lead);
+    assert_ne!(stand_of(&world, lead.partition)["generation"], before);
+    world.await_ready();
+    done(&world, &["index", "verify"], lead.partition);
+}
+
+#[test]
 fn a_redis_that_may_throw_entries_away_stops_all_and_is_built_anew() {
     let (mut world, desk, lead, _) = hurt("evicts");
     let redis = world.redis.as_ref().expect("a Redis of its own");

@@ -6,7 +6,10 @@ use serde_json::json;
 
 /// A record of inbound messages at that place. Nobody knows its org.
 fn message(hand: &Hand, partition: i32, offset: i64) -> Record {
-    let phone = format!("+9198123456{partition}{offset}");
+    message_from(hand, &format!("+9198123456{partition}{offset}"), partition, offset)
+}
+
+pub fn message_from(hand: &Hand, phone: &str, partition: i32, offset: i64) -> Record {
     let value = json!({"org_id": "nobody", "waba_phone": "+12025550100", "from": phone,
         "message_id": name(partition, offset), "sent_at": instant::format(Instant(BEGINNING_MS)),
         "message": {"type": "text", "text": {"body": "hello"}}});
@@ -33,7 +36,7 @@ fn name(partition: i32, offset: i64) -> String {
 }
 
 impl Hand {
-    fn assigned_all(&mut self) {
+    pub fn assigned_all(&mut self) {
         let topic = self.shared.topic(TopicKind::RouterCommands).clone();
         let count = self.shared.expected.partitions.count();
         for partition in 0..count {
@@ -58,7 +61,7 @@ impl Hand {
                     applied_until: None,
                 };
                 let value = vec![None; keys.len()];
-                done.extend(self.tell(Event::Values(*life, Some(Read::Found { marker, value }))));
+                done.extend(self.tell(Event::Values(*life, Ok(Read::Found { marker, value }))));
             }
         }
         done
@@ -79,7 +82,7 @@ impl Hand {
         records
     }
 
-    fn committed(&mut self, records: usize) -> Vec<Action> {
+    pub fn committed(&mut self, records: usize) -> Vec<Action> {
         let offsets = (0..records as i64).map(Some).collect();
         self.step(TransactionAnswer::Flushed(offsets));
         self.step(TransactionAnswer::OffsetsSent);

@@ -19,7 +19,7 @@ fn a_clock_that_was_ahead_is_believed_no_more_once_it_is_set_right() {
             },
         };
         let life = hand.life();
-        hand.tell(Event::Due(life, Some(nothing)));
+        hand.tell(Event::Due(life, Ok(nothing)));
         searched
     };
     assert_eq!(search(&mut hand, 300), Some(day(299)));
