@@ -35,16 +35,44 @@ pub fn last_progress(
     low: i64,
     high: i64,
 ) -> Result<Option<Progress>, Fault> {
+    let last = search(reader, changelog, (low, high), &mut |at, value| {
+        Some((at, Progress::decode(value)))
+    })?;
+    last.map_or(Ok(None), |(at, progress)| {
+        let at = changelog.at(at);
+        progress
+            .map(Some)
+            .map_err(|error| Fault::Unreadable(format!("the progress record {at} can't be read: {error}")))
+    })
+}
+
+/// The last that can be read, whatever follows it.
+pub fn last_readable_progress(
+    reader: &mut RangeReader,
+    changelog: &TopicPartition,
+    low: i64,
+    high: i64,
+) -> Result<Option<Progress>, Fault> {
+    let readable = &mut |_, value: &[u8]| Progress::decode(value).ok();
+    Ok(search(reader, changelog, (low, high), readable)?)
+}
+
+/// The last progress record of which something is made.
+fn search<T>(
+    reader: &mut RangeReader,
+    changelog: &TopicPartition,
+    (low, high): (i64, i64),
+    make: &mut dyn FnMut(i64, &[u8]) -> Option<T>,
+) -> Result<Option<T>, Error> {
     let (mut window, mut to) = (TAIL, high);
     while to > low {
         let from = low.max(to - window);
         let records = read_all(reader, changelog, (from, to), STALL)?;
-        let mut latest_first = records.into_iter().rev();
-        let last = latest_first.find(|record| record.key.as_deref() == Some(RecordKey::PROGRESS.as_bytes()));
-        if let Some(value) = last.and_then(|record| record.value) {
-            return Progress::decode(&value).map(Some).map_err(|error| {
-                Fault::Unreadable(format!("the progress record of {changelog} can't be read: {error}"))
-            });
+        let progress = |record: &Record| record.key.as_deref() == Some(RecordKey::PROGRESS.as_bytes());
+        let mut latest_first = records.into_iter().rev().filter(progress);
+        let made = latest_first.find_map(|record| make(record.at.offset, record.value.as_deref()?));
+        if made.is_some() {
+            return Ok(made);
         }
         to = from;
         window *= 8;

@@ -32,9 +32,14 @@ pub enum Opened<'a> {
     Step(&'a [u8]),
 }
 
-/// Nobody but us writes to this topic, so this is no dead letter: the partition stops.
+/// What is ours and can't be read stops its partition: what it was to do can't be guessed. What somebody else wrote is a dead
+/// letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum EnvelopeFault {
+    #[error(
+        "its last header is not {FORMAT_HEADER}, which all records of router-commands end with: it is none of the router's"
+    )]
+    Foreign,
     #[error("a record of router-commands is not in the format that this version reads ({FORMAT_HEADER}: 1)")]
     Format,
     #[error("a record of router-commands has a damaged header or value: {0}")]
@@ -80,8 +85,10 @@ pub fn send_step(step: Vec<u8>, home: &str) -> OutRecord {
 }
 
 pub fn open<'a>(value: Option<&'a [u8]>, headers: &[Header<'a>]) -> Result<Opened<'a>, EnvelopeFault> {
-    let Some(((FORMAT_HEADER, Some(FORMAT)), before)) = headers.split_last() else {
-        return Err(EnvelopeFault::Format);
+    let before = match headers.split_last() {
+        Some(((FORMAT_HEADER, Some(FORMAT)), before)) => before,
+        Some(((FORMAT_HEADER, _), _)) => return Err(EnvelopeFault::Format),
+        _ => return Err(EnvelopeFault::Foreign),
     };
     let first_of_ours = before.iter().rposition(|(name, _)| matches!(*name, ORIGIN | STEP));
     let split = first_of_ours.and_then(|place| before.split_at_checked(place));

@@ -1,8 +1,9 @@
 //! A record as it came, made ready to be judged: read once, its decision time fixed, its home known.
 
 use super::Facts;
-use crate::contract::{Affiliate, Carried, Decoded, RawRecord, TopicKind, envelope, origin};
-use crate::domain::effect::DeadLetter;
+use crate::contract::envelope::{self, EnvelopeFault};
+use crate::contract::{Affiliate, Carried, Decoded, RawRecord, TopicKind, origin};
+use crate::domain::effect::{DeadLetter, DeadReason};
 use crate::domain::event::{Body, Cause, Event, What};
 use crate::domain::ids::{OrgId, Slot};
 use crate::domain::phone::SpelledPhone;
@@ -147,7 +148,7 @@ pub fn prepare(record: Record, facts: &Facts, now: Instant) -> Result<Prepared, 
         timestamp: record.timestamp,
     };
     let (decided_at, read) = if from.kind == TopicKind::RouterCommands {
-        passed_on(&raw, facts).map_err(|error| format!("{}: {error}", record.at))?
+        passed_on(&raw, facts, now)?
     } else {
         let decided_at = decision_time(raw.timestamp, now);
         // Judged here if its home is here, whatever its key and partition say.
@@ -228,8 +229,18 @@ fn raw<'a>(record: &'a Record, facts: &'a Facts) -> Option<RawRecord<'a>> {
     })
 }
 
-fn passed_on(raw: &RawRecord<'_>, facts: &Facts) -> Result<(Instant, Read), String> {
-    match envelope::open(raw.value, &raw.headers).map_err(|error| error.to_string())? {
+fn passed_on(raw: &RawRecord<'_>, facts: &Facts, now: Instant) -> Result<(Instant, Read), String> {
+    let opened = match envelope::open(raw.value, &raw.headers) {
+        Err(fault @ EnvelopeFault::Foreign) => {
+            let dead = DeadLetter {
+                reason: DeadReason::Malformed,
+                detail: fault.to_string().into(),
+            };
+            return Ok((decision_time(raw.timestamp, now), Read::Dead(dead)));
+        }
+        opened => opened.map_err(|fault| fault.to_string())?,
+    };
+    match opened {
         envelope::Opened::Step(step) => {
             let (cause, passed) = codec::decode_step(step).map_err(|error| error.to_string())?;
             let at = passed.at;

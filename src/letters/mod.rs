@@ -57,7 +57,7 @@ impl Letter {
 }
 
 /// The same record in the words of the contract. None: its topic is not one of ours.
-fn raw<'a>(record: &'a Record, topics: &'a Topics) -> Option<RawRecord<'a>> {
+pub(crate) fn raw<'a>(record: &'a Record, topics: &'a Topics) -> Option<RawRecord<'a>> {
     let headers = record.headers.iter();
     Some(RawRecord {
         topic: topics.parse(&record.at.topic)?,

@@ -8,7 +8,7 @@ use super::rules::{Rule, Rules};
 use super::settings::Lack;
 use super::stage::Stage;
 use super::stops;
-use super::task::{Phase, Stopped, Task};
+use super::task::{Phase, Stopped, Task, Unreadable};
 use super::{Action, Event, Life, Now, Partition, Report};
 use crate::domain::time::Instant;
 use crate::judging::{self, Facts, SettingsTable};
@@ -222,12 +222,12 @@ impl Core {
         let Some(running) = task.running_mut() else { return };
         let (at, offset) = (record.at.topic_partition(), record.at.offset);
         let is_repeat = |expected: &i64| offset < *expected && self.config.rules.hold(Rule::RepeatsDropped);
-        if running.collected.get(&at).is_none_or(is_repeat) {
+        if running.collected.get(&at).is_none_or(is_repeat) || running.is_unreadable(&at) {
             return;
         }
         let prepared = match judging::prepare(record, &running.facts, now.wall) {
             Ok(prepared) => prepared,
-            Err(why) => return self.stop(partition, Stopped::running(why, now.steady_ms)),
+            Err(why) => return self.met_unreadable(life, Unreadable { at, offset, why }),
         };
         if !self.admits(&at, offset, prepared.is_bad()) && self.config.rules.hold(Rule::HaltedLeft) {
             return;
@@ -248,6 +248,9 @@ impl Core {
         };
         let life = task.life;
         let Some(running) = task.running_mut() else { return };
+        if running.is_unreadable(&at.topic_partition()) {
+            return;
+        }
         // Behind what was left lies the end, but what was left is yet to be judged.
         if self.bursts.is_halted(&at.topic_partition()) && self.config.rules.hold(Rule::HaltedEndless) {
             return;
@@ -294,6 +297,7 @@ impl Core {
             .filter_map(|task| task.tick(steady_ms))
             .collect();
         self.actions.extend(again);
+        self.stop_at_unreadable();
         if !self.draining {
             self.search_due();
             self.keep_offsets();

@@ -1,6 +1,7 @@
 //! What the group gives and takes: tasks come with their inputs, and go when what they committed is in the index.
 
 use super::core::Core;
+use super::stops;
 use super::task::{Stopped, Task};
 use super::{Action, Partition, Report};
 use crate::kafka::{Rebalance, TopicPartition};
@@ -130,9 +131,7 @@ impl Core {
         }
         let shrunk = counts.iter().find_map(|(topic, count)| {
             let (_, before) = self.counts.iter().find(|(known, _)| known == topic)?;
-            (count < before).then(|| {
-                format!("{topic} had {before} partitions and has {count}: was it created anew? records may be lost")
-            })
+            (count < before).then(|| stops::shrunk(topic, *before, *count))
         });
         if let Some(why) = shrunk {
             let partitions: Vec<Partition> = self.tasks.keys().copied().collect();

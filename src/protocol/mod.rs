@@ -12,6 +12,7 @@
 //! - `pending`, [`batch`]: records collected, what they need read, the fold.
 //! - [`stage`], [`transaction`]: what the one batch is at, and its way to its one end.
 //! - `settings`: those that a batch is judged by.
+//! - `unreadable`: a record of ours that can't be read.
 //! - [`burst`]: when an input has so many bad records that somebody should look first.
 //! - [`sweep`]: how far timers may be fired; [`horizon`]: how far the clock says so.
 //! - `renewal`: when a consumer that was fenced is replaced.
@@ -35,6 +36,7 @@ pub mod sweep;
 pub mod task;
 pub mod transaction;
 mod trust;
+mod unreadable;
 
 use crate::domain::time::Instant;
 use crate::index::{Applied, Begin, Begun, Change, Generation, Marker, Read};

@@ -372,6 +372,7 @@ impl Recovering {
             applied_ms: around.steady_ms,
             apply_retry: Retry::default(),
             kept_ms: around.steady_ms,
+            unreadable: None,
         }))
     }
 }

@@ -73,6 +73,8 @@ impl Found {
     /// Where to look for the progress record that was applied last, if the index lacks what follows it.
     #[must_use]
     pub fn below_marker(&self) -> Option<(i64, i64)> {
+        // Of one that can't be read, or was not applied yet, there is nothing to compare.
+        self.seen.sequence?;
         let marker = self
             .seen
             .marker

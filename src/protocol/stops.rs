@@ -2,7 +2,7 @@
 //! is tried: whoever acts does so by that command, and the partition, which is looked at again, then goes on.
 
 use super::recovery::Found;
-use crate::kafka::TopicPartition;
+use crate::kafka::{Position, TopicPartition};
 
 /// The index holds more of the changelog than the changelog does.
 pub fn ahead_of_changelog(found: &Found) -> String {
@@ -41,6 +41,15 @@ pub fn cut(partition: i32, low: i64) -> String {
         "the changelog begins at offset {low} and the index must be built anew from it: what stood before was deleted by hand or by \
          a retention, which compaction never does; bring the changelog back from a copy, or go on without the contacts and chatrooms \
          whose last records stood there: `chatroom-router positions accept log --partition {partition}`"
+    )
+}
+
+/// An input has fewer partitions than before.
+pub(super) fn shrunk(topic: &str, before: i32, count: i32) -> String {
+    format!(
+        "{topic} had {before} partitions and has {count}: it was created anew, and what it held that was not judged is lost; give it \
+         the others again, after which this goes on: `kafka-topics.sh --alter --topic {topic} --partitions {before}`, or, if it is to \
+         have {count}, start the router again: a partition whose next record is gone then says so"
     )
 }
 
@@ -94,6 +103,33 @@ pub(super) fn unknown_to_changelog(partition: i32, input: &TopicPartition, commi
     )
 }
 
+/// A record of ours that was to come next can't be read.
+pub fn unreadable(partition: i32, at: &Position, why: &str) -> String {
+    format!(
+        "{at} can't be read: {why}; run the version of the program that wrote it, with which nothing is lost, or give it up: it \
+         becomes a dead letter, and what it was to do is not done (a message is not routed, a command gets no result, a contact \
+         stays on its way): `chatroom-router positions accept log --partition {partition}`"
+    )
+}
+
+/// The last progress record can't be read.
+pub fn progress_unreadable(partition: i32, why: &str) -> String {
+    format!(
+        "{why}; run the version of the program that wrote it, with which nothing is lost, or go on from the last one that can be \
+         read and the group's offsets, with which nothing is left out or judged twice unless these were set by hand too: \
+         `chatroom-router positions accept group --partition {partition}`"
+    )
+}
+
+/// The index is built from the changelog, of which a record can't be read.
+pub fn changelog_unreadable(changelog: &TopicPartition, why: &str) -> String {
+    format!(
+        "{changelog} can't be read: {why}; run the version of the program that wrote it or bring the changelog back from a copy, with \
+         which nothing is lost, or go on without the contacts and chatrooms whose last records stand up to there: delete these \
+         (`kafka-delete-records.sh`, with a cleanup.policy of compact,delete meanwhile), and the partition says what to do next"
+    )
+}
+
 /// The records that were to come next are gone.
 pub(super) fn deleted(partition: i32, input: &TopicPartition, next: i64, earliest: i64) -> String {
     format!(
@@ -104,7 +140,7 @@ pub(super) fn deleted(partition: i32, input: &TopicPartition, next: i64, earlies
 }
 
 /// The broker does not know the offset that was to come next.
-pub(super) fn out_of_range(partition: i32, input: &TopicPartition, next: i64) -> String {
+pub fn out_of_range(partition: i32, input: &TopicPartition, next: i64) -> String {
     format!(
         "{input} does not hold offset {next}, the next to read: records were deleted before they were judged, or the topic was \
          created anew; go on with what it holds: `chatroom-router positions accept log --partition {partition}`"

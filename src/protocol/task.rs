@@ -97,6 +97,15 @@ pub struct Running {
     pub sweep: super::sweep::Sweeper,
     /// When the positions were committed last, as far as this life knows.
     pub kept_ms: u64,
+    /// Nothing of its partition is taken from it on.
+    pub unreadable: Option<Unreadable>,
+}
+
+/// A record of ours that this version can't read. What stands before it is judged first, so that giving it up gives up no other.
+pub struct Unreadable {
+    pub at: TopicPartition,
+    pub offset: i64,
+    pub why: String,
 }
 
 impl Running {

@@ -3,6 +3,7 @@
 
 pub mod positions;
 pub mod rebuild;
+mod unreadable;
 pub mod verify;
 
 use crate::app;
@@ -28,6 +29,9 @@ const CALL: Duration = Duration::from_secs(20);
 /// So few offsets are looked at one by one, and no longer than that.
 const FEW: i64 = 100;
 const SOON: Duration = Duration::from_secs(2);
+
+/// Finds a progress record of a changelog between two offsets.
+type Find = fn(&mut RangeReader, &TopicPartition, i64, i64) -> Result<Option<Progress>, changelog::Fault>;
 
 /// The clients that all of it needs.
 pub struct Upkeep {
@@ -210,10 +214,15 @@ impl Upkeep {
     }
 
     pub fn stand(&mut self, partition: i32) -> Result<Stand, Failure> {
+        self.stand_by(partition, changelog::last_progress)
+    }
+
+    /// By the progress record that this finds.
+    fn stand_by(&mut self, partition: i32, progress: Find) -> Result<Stand, Failure> {
         let (at, now) = (self.changelog(partition), now());
         let high = self.lookup.high_watermark(&at, CALL)?;
         let low = self.lookup.low_watermark(&at, CALL)?;
-        let progress = changelog::last_progress(&mut self.reader, &at, low, high)?;
+        let progress = progress(&mut self.reader, &at, low, high)?;
         if let Some(progress) = &progress {
             let checked = self.expected.check(progress);
             checked.map_err(|mismatch| Failure::new(Exit::BadConfig, mismatch.to_string()))?;

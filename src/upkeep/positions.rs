@@ -1,11 +1,13 @@
 //! From where a partition's inputs go on: what the group has committed, what the changelog's progress record says, and what the
 //! logs still hold. Where they contradict each other the partition stands still, until somebody says which of them is right.
 
+use super::unreadable::SettingsFound;
 use super::{CALL, Upkeep};
+use crate::changelog;
 use crate::contract::TopicKind;
 use crate::failure::{Exit, Failure};
 use crate::kafka::transaction::{Ending, TxnError};
-use crate::kafka::{Consumer, NewRecord, TopicPartition, Transactions};
+use crate::kafka::{Consumer, NewRecord, Record, TopicPartition, Transactions};
 use crate::protocol::{recovery, stops};
 use crate::state::keys::RecordKey;
 use crate::state::progress::{Position, Progress};
@@ -38,6 +40,8 @@ pub struct Place {
     /// The first offset that is there, and the one after the last.
     pub first: i64,
     pub end: i64,
+    /// The next record, where it is one of ours that can't be read.
+    pub unreadable: Option<i64>,
 }
 
 impl Place {
@@ -47,15 +51,12 @@ impl Place {
         match source {
             Source::Changelog => self.progress.unwrap_or(self.first),
             Source::Group => self.committed.or(self.progress).unwrap_or(self.first),
-            Source::Log => match self.progress.or(self.committed) {
-                Some(next) if (self.first..=self.end).contains(&next) => next,
-                _ => self.first,
+            Source::Log => match (self.unreadable, self.progress.or(self.committed)) {
+                (Some(given_up), _) => given_up + 1,
+                (None, Some(next)) if (self.first..=self.end).contains(&next) => next,
+                (None, _) => self.first,
             },
         }
-    }
-
-    fn is_beyond(&self) -> bool {
-        self.progress.or(self.committed).is_some_and(|next| next > self.end)
     }
 }
 
@@ -69,9 +70,9 @@ pub struct Places {
     /// Where the changelog begins, and whether what stood before it is missed.
     low: i64,
     is_cut: bool,
-    settings_end: i64,
-    /// Keys of the settings whose latest record can't be read.
-    unreadable: Vec<Vec<u8>>,
+    settings: SettingsFound,
+    /// The next record of `router-commands`, if it can't be read.
+    unreadable: Option<Record>,
 }
 
 impl Upkeep {
@@ -79,44 +80,44 @@ impl Upkeep {
         let inputs = self.inputs_of(partition)?;
         // In the order of the protocol: what is committed, then where the logs end.
         let committed = Consumer::open(&self.kafka)?.committed(&inputs, CALL)?;
-        let stand = self.stand(partition)?;
+        let stand = self.stand_by(partition, changelog::last_readable_progress)?;
+        let progress_unreadable = self.progress_unreadable(&stand)?;
         let firsts = self.lookup.low_watermarks(&inputs, CALL)?;
         let ends = self.lookup.high_watermarks(&inputs, CALL)?;
+        let settings = self.settings_found(&stand)?;
         let known = |at: &TopicPartition| stand.progress.as_ref()?.next_of(&self.config.topics.input(at));
-        let table = TopicPartition::new(self.config.topics.name(TopicKind::RouterSettings).clone(), 0);
-        let settings_end = self.lookup.high_watermark(&table, CALL)?;
-        let named = stand.progress.as_ref().map_or(0, |progress| progress.settings_next);
-        let settings = self.settings.read_now()?;
-        let unreadable = settings.table().err();
-        let keys = settings.unreadable_keys().map(<[u8]>::to_vec).collect();
-        let settings = (named > settings_end).then(|| stops::settings_lost(partition, named, settings_end));
-        let settings = settings.or(unreadable.map(|what| stops::settings_unreadable(partition, &what)));
         let stopped = recovery::positions(partition, &inputs, &committed, &firsts, &known).err();
         let places = inputs.iter().zip(committed).zip(firsts.iter().zip(ends));
-        let places: Vec<Place> = places
+        let mut places: Vec<Place> = places
             .map(|((at, committed), (first, end))| Place {
                 at: at.clone(),
                 committed,
                 progress: known(at),
                 first: *first,
                 end,
+                unreadable: None,
             })
             .collect();
-        let beyond = places.iter().find(|place| place.is_beyond());
-        let beyond = beyond.map(|place| {
-            format!(
-                "{} ends before the next record to be read: was it created anew?",
-                place.at
-            )
-        });
+        let unreadable = self.next_unreadable(&places[0], &stand)?;
+        places[0].unreadable = unreadable.as_ref().map(|(record, _)| record.at.offset);
+        let next = unreadable.as_ref();
+        let next = next.map(|(record, why)| stops::unreadable(partition, &record.at, why));
         let found = stand.found();
+        let stops = [
+            progress_unreadable,
+            settings.stop.clone(),
+            stopped,
+            beyond(partition, &places),
+            recovery::cut(&found),
+            next,
+        ];
         Ok(Places {
             partition,
-            stopped: settings.or(stopped).or(beyond).or(recovery::cut(&found)),
+            stopped: stops.into_iter().flatten().next(),
             places,
             low: stand.low,
-            settings_end,
-            unreadable: keys,
+            settings,
+            unreadable: unreadable.map(|(record, _)| record),
             is_cut: found.is_cut(),
             progress: stand.progress,
         })
@@ -155,14 +156,16 @@ impl Upkeep {
             ..NewRecord::default()
         };
         let table = self.config.topics.name(TopicKind::RouterSettings);
-        let unreadable = found.unreadable.iter().filter(|_| source == Source::Log);
-        let given_up = unreadable.map(|key| NewRecord {
+        let unreadable = found.settings.unreadable.iter();
+        let given_up = unreadable.filter(|_| source == Source::Log).map(|key| NewRecord {
             topic: table.clone(),
             partition: Some(0),
             key: Some(key.clone()),
             ..NewRecord::default()
         });
-        let records = std::iter::once(record).chain(given_up);
+        let letter = found.unreadable.as_ref().filter(|_| source == Source::Log);
+        let letter = letter.and_then(|record| self.letter(record));
+        let records = std::iter::once(record).chain(given_up).chain(letter);
         let id = format!("{}-positions-{}", self.kafka.group_id, found.partition);
         let group = Consumer::open(&self.kafka).map_err(|error| TxnError::Positions(Box::new(error)))?;
         let mut transaction = Transactions::open(&self.kafka, &id, CALL, &|| false)?.begin()?;
@@ -180,7 +183,7 @@ impl Upkeep {
         progress.sequence += 1;
         if source == Source::Log || found.progress.is_none() {
             progress.begins = found.low;
-            progress.settings_next = progress.settings_next.min(found.settings_end);
+            progress.settings_next = progress.settings_next.min(found.settings.end);
         }
         for (at, next) in positions {
             let input = self.config.topics.input(at);
@@ -210,6 +213,15 @@ impl Upkeep {
         }
         Ok(inputs)
     }
+}
+
+/// As a running partition finds it.
+fn beyond(partition: i32, places: &[Place]) -> Option<String> {
+    let next = |place: &Place| place.progress.or(place.committed).filter(|next| *next > place.end);
+    let mut beyond = places.iter().filter_map(|place| Some((place, next(place)?)));
+    beyond
+        .next()
+        .map(|(place, next)| stops::out_of_range(partition, &place.at, next))
 }
 
 fn committed(mut ending: Ending) -> Result<(), TxnError> {
@@ -247,6 +259,7 @@ mod tests {
             progress,
             first: 10,
             end: 20,
+            unreadable: None,
         };
         for (committed, progress, changelog, group, log) in [
             (Some(12), Some(15), 15, 12, 15),
@@ -260,5 +273,10 @@ mod tests {
             let by = [Source::Changelog, Source::Group, Source::Log].map(|source| place.by(source));
             assert_eq!(by, [changelog, group, log], "{committed:?} {progress:?}");
         }
+        let unreadable = Place {
+            unreadable: Some(12),
+            ..place(Some(12), Some(12))
+        };
+        assert_eq!((unreadable.by(Source::Log), unreadable.by(Source::Changelog)), (13, 12));
     }
 }

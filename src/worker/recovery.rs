@@ -122,11 +122,12 @@ impl Answering {
             },
             RecoveryQuestion::LastProgress { changelog, low, high } => {
                 let found = changelog::last_progress(&mut self.reader, &changelog, low, high);
-                found.map_or_else(|fault| unread(&fault), RecoveryAnswer::LastProgress)
+                let say = |why: &str| stops::progress_unreadable(partition, why);
+                found.map_or_else(|fault| unread(&fault, say), RecoveryAnswer::LastProgress)
             }
             RecoveryQuestion::Replay { changelog, from, to } => match self.replay.next(&changelog, from, to, CALL) {
                 Ok(Piece { changes, next }) => RecoveryAnswer::Replayed { changes, next },
-                Err(fault) => unread(&fault),
+                Err(fault) => unread(&fault, |why| stops::changelog_unreadable(&changelog, why)),
             },
             RecoveryQuestion::Marker => {
                 let checked = self.runtime.block_on(self.index.check());
@@ -196,17 +197,21 @@ fn told<T>(answer: Result<T, Error>, tell: impl FnOnce(T) -> RecoveryAnswer) -> 
     answer.map_or_else(|error| failed(&error), tell)
 }
 
-fn unread(fault: &changelog::Fault) -> RecoveryAnswer {
+fn unread(fault: &changelog::Fault, say: impl FnOnce(&str) -> String) -> RecoveryAnswer {
     match fault {
         changelog::Fault::Kafka(error) => failed(error),
-        changelog::Fault::Unreadable(why) => RecoveryAnswer::Hopeless(why.clone()),
+        changelog::Fault::Unreadable(why) => RecoveryAnswer::Hopeless(say(why)),
     }
 }
 
 fn failed(error: &Error) -> RecoveryAnswer {
     match (error, error.kind()) {
         (Error::OffsetOutOfRange { .. }, _) => {
-            RecoveryAnswer::Hopeless(format!("{error}: was the changelog created anew?"))
+            // All is looked up anew before this is said: by then the changelog says itself what it lacks.
+            RecoveryAnswer::Hopeless(format!(
+                "{error}: the changelog lost records while it was read; bring it back from a copy, or wait until nobody deletes from it \
+                 any more: it is looked at again by itself, and what is lost is said then"
+            ))
         }
         (_, Kind::Fatal | Kind::Replace | Kind::Abort | Kind::Retry) => RecoveryAnswer::Unavailable(error.to_string()),
     }

@@ -4,6 +4,7 @@ mod batches;
 mod clock;
 mod isolation;
 mod settings;
+mod unreadable;
 
 use crate::rng::Rng;
 use crate::setup::{BEGINNING_MS, Setup, Shared};

@@ -117,7 +117,7 @@ fn what_we_did_not_write_is_a_fault() {
         .filter(|header| header.0 != ORIGIN)
         .copied()
         .collect::<Vec<_>>();
-    assert_eq!(open(None, &[]), Err(EnvelopeFault::Format));
+    assert_eq!(open(None, &[]), Err(EnvelopeFault::Foreign));
     assert_eq!(open(None, &newer), Err(EnvelopeFault::Format));
     assert_eq!(open(None, &late), Err(EnvelopeFault::Damaged(DECIDED_AT)));
     assert!(matches!(open(None, &lost), Err(EnvelopeFault::Damaged(_))));
@@ -133,7 +133,7 @@ fn what_we_did_not_write_is_a_fault() {
     assert_eq!(cut(PHONE), Err(EnvelopeFault::Damaged(PHONE)));
     let step = send_step(b"step".to_vec(), "acme");
     let step = borrowed(&step);
-    assert_eq!(open(Some(b"step"), &step[..1]), Err(EnvelopeFault::Format));
+    assert_eq!(open(Some(b"step"), &step[..1]), Err(EnvelopeFault::Foreign));
     assert!(matches!(
         open(Some(b"step"), &step[1..]),
         Err(EnvelopeFault::Damaged(_))

@@ -5,7 +5,7 @@ use crate::wait::PATIENCE;
 use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ConfigSource, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::message::Message;
+use rdkafka::message::{Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
@@ -86,8 +86,14 @@ fn set_cleanup_policy(topic: &str, policy: &str) {
 
 /// Writes a record as it is.
 pub fn write(topic: &str, partition: i32, key: &[u8], value: &[u8]) {
+    write_with(topic, partition, (key, value), OwnedHeaders::new());
+}
+
+/// The same, with headers.
+pub fn write_with(topic: &str, partition: i32, (key, value): (&[u8], &[u8]), headers: OwnedHeaders) {
     let producer: BaseProducer = client_config().create().expect("a producer");
     let record = BaseRecord::to(topic).partition(partition).key(key).payload(value);
+    let record = record.headers(headers);
     producer.send(record).map_err(|(error, _)| error).expect("queued");
     producer.flush(PATIENCE).expect("Kafka takes it");
 }

@@ -5,6 +5,7 @@ mod desk;
 mod index;
 mod stops;
 mod stuck;
+mod unreadable;
 
 use crate::harness::world::World;
 use crate::wait;

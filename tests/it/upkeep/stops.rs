@@ -9,7 +9,7 @@ use crate::wait;
 use serde_json::{Value, json};
 
 /// A world with some leads, and of these one whose partition is to be hurt, and one of another partition.
-fn hurt(name: &'static str) -> (World, Desk, Lead, Lead) {
+pub fn hurt(name: &'static str) -> (World, Desk, Lead, Lead) {
     let world = World::start(&Plan::new(name));
     let (desk, mut leads) = Desk::open(&world);
     let hurt = leads.remove(0);
@@ -298,9 +298,18 @@ fn a_state_of_a_later_format_stops_its_partition_and_another_number_of_partition
     operator::write(&world.topic("router-changelog"), lead.partition, b"!", &[99, 0]);
     world.launch(0);
     await_stop(&world, lead.partition, "written in format 99");
+    await_stop(&world, lead.partition, "positions accept group --partition");
     desk.routes(&world, &other);
     let said = world.run_to_end(&[("CHATROOM_ROUTER_TOPICS__PARTITIONS", "8")]);
     assert_eq!(said.0, Some(78), "{}", said.1);
+    let (waiting, ..) = desk.send(&world, &lead.phone);
+    done(&world, &["positions", "accept", "group"], lead.partition);
+    assert_eq!(desk.outcome(&world, &waiting).topic, ROUTED);
+    world.await_ready();
+    // Nor does it matter to an index that is built anew.
+    world.redis.as_ref().expect("a Redis of its own").flush_all();
+    desk.routes(&world, &lead);
+    done(&world, &["index", "verify"], lead.partition);
 }
 
 #[test]
