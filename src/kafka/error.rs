@@ -86,6 +86,12 @@ impl Error {
         matches!(self, Self::Client { source, .. } if source.code().is_some_and(blames_records))
     }
 
+    /// A seek where the client fetches no more: it gives up a partition whose offset was out of range, and only another client,
+    /// or another assignment, begins to fetch of it again.
+    pub fn is_of_given_up(&self) -> bool {
+        matches!(self, Self::Client { source, .. } if source.code() == Some(Code::State))
+    }
+
     pub fn kind(&self) -> Kind {
         match self {
             Self::Client { source, .. } => source.code().map_or(Kind::Fatal, kind_of_code),

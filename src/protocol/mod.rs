@@ -169,7 +169,7 @@ pub enum RecoveryQuestion {
     /// Committed offsets, stable ones: this waits for open transactions to end.
     Committed(Vec<TopicPartition>),
     /// Asked only after the committed offsets have come: the changelog's ends by a `read_uncommitted` client, never the
-    /// last stable offset (KAFKA-10167), where each input begins, and, asked for after the changelog's, where the settings end.
+    /// last stable offset (KAFKA-10167), where each input begins and ends, and, asked for after the changelog's, where the settings end.
     Watermarks {
         changelog: TopicPartition,
         inputs: Vec<TopicPartition>,
@@ -211,6 +211,7 @@ pub enum RecoveryAnswer {
         low: i64,
         high: i64,
         input_lows: Vec<i64>,
+        input_ends: Vec<i64>,
         settings_end: i64,
     },
     LastProgress(Option<Progress>),

@@ -18,7 +18,8 @@ use uuid::Uuid;
 /// What recovery has found so far, and the one question that is open.
 pub struct Recovering {
     committed: Vec<Option<i64>>,
-    input_lows: Vec<i64>,
+    /// Of each input the first offset, and the one after the last.
+    input_logs: Vec<(i64, i64)>,
     settings_end: i64,
     low: i64,
     high: i64,
@@ -67,7 +68,7 @@ impl Recovering {
     pub(super) fn new(asked: RecoveryQuestion, suspect: bool) -> Self {
         Self {
             committed: Vec::new(),
-            input_lows: Vec::new(),
+            input_logs: Vec::new(),
             settings_end: 0,
             low: 0,
             high: 0,
@@ -136,10 +137,11 @@ impl Recovering {
                 low,
                 high,
                 input_lows,
+                input_ends,
                 settings_end,
             } => {
-                (self.low, self.high, self.input_lows) = (low, high, input_lows);
-                self.settings_end = settings_end;
+                (self.low, self.high, self.settings_end) = (low, high, settings_end);
+                self.input_logs = input_lows.into_iter().zip(input_ends).collect();
                 Next::Ask(RecoveryQuestion::LastProgress {
                     changelog: changelog.clone(),
                     low,
@@ -214,7 +216,7 @@ impl Recovering {
         if named > self.settings_end {
             return Next::Stop(stops::settings_lost(partition, named, self.settings_end));
         }
-        match recovery::positions(partition, inputs, &self.committed, &self.input_lows, &known) {
+        match recovery::positions(partition, inputs, &self.committed, &self.input_logs, &known) {
             Ok(positions) => self.positions = positions,
             Err(why) => return Next::Stop(why),
         }

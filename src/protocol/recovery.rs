@@ -164,18 +164,19 @@ pub fn start(committed: Option<i64>, progress: Option<i64>, earliest: i64) -> St
     }
 }
 
-/// The positions of all inputs of a task, or the sentence why it stops.
+/// The positions of all inputs of a task, or the sentence why it stops. Each log: its first offset, and the one after its last.
 pub fn positions(
     partition: i32,
     inputs: &[TopicPartition],
     committed: &[Option<i64>],
-    earliest: &[i64],
+    logs: &[(i64, i64)],
     progress: &dyn Fn(&TopicPartition) -> Option<i64>,
 ) -> Result<BTreeMap<TopicPartition, i64>, String> {
     let mut positions = BTreeMap::new();
-    for ((input, committed), earliest) in inputs.iter().zip(committed).zip(earliest) {
+    for ((input, committed), (earliest, end)) in inputs.iter().zip(committed).zip(logs) {
         let offset = match start(*committed, progress(input), *earliest) {
             Start::At(offset) if offset < *earliest => Err(stops::deleted(partition, input, offset, *earliest)),
+            Start::At(offset) if offset > *end => Err(stops::out_of_range(partition, input, offset)),
             Start::At(offset) => Ok(offset),
             Start::Disagree {
                 committed: Some(committed),

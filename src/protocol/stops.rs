@@ -140,7 +140,7 @@ pub(super) fn deleted(partition: i32, input: &TopicPartition, next: i64, earlies
 }
 
 /// The broker does not know the offset that was to come next.
-pub fn out_of_range(partition: i32, input: &TopicPartition, next: i64) -> String {
+pub(super) fn out_of_range(partition: i32, input: &TopicPartition, next: i64) -> String {
     format!(
         "{input} does not hold offset {next}, the next to read: records were deleted before they were judged, or the topic was \
          created anew; go on with what it holds: `chatroom-router positions accept log --partition {partition}`"

@@ -86,14 +86,15 @@ impl Upkeep {
         let ends = self.lookup.high_watermarks(&inputs, CALL)?;
         let settings = self.settings_found(&stand)?;
         let known = |at: &TopicPartition| stand.progress.as_ref()?.next_of(&self.config.topics.input(at));
-        let stopped = recovery::positions(partition, &inputs, &committed, &firsts, &known).err();
-        let places = inputs.iter().zip(committed).zip(firsts.iter().zip(ends));
+        let logs: Vec<(i64, i64)> = firsts.into_iter().zip(ends).collect();
+        let stopped = recovery::positions(partition, &inputs, &committed, &logs, &known).err();
+        let places = inputs.iter().zip(committed).zip(logs);
         let mut places: Vec<Place> = places
             .map(|((at, committed), (first, end))| Place {
                 at: at.clone(),
                 committed,
                 progress: known(at),
-                first: *first,
+                first,
                 end,
                 unreadable: None,
             })
@@ -107,7 +108,6 @@ impl Upkeep {
             progress_unreadable,
             settings.stop.clone(),
             stopped,
-            beyond(partition, &places),
             recovery::cut(&found),
             next,
         ];
@@ -213,15 +213,6 @@ impl Upkeep {
         }
         Ok(inputs)
     }
-}
-
-/// As a running partition finds it.
-fn beyond(partition: i32, places: &[Place]) -> Option<String> {
-    let next = |place: &Place| place.progress.or(place.committed).filter(|next| *next > place.end);
-    let mut beyond = places.iter().filter_map(|place| Some((place, next(place)?)));
-    beyond
-        .next()
-        .map(|(place, next)| stops::out_of_range(partition, &place.at, next))
 }
 
 fn committed(mut ending: Ending) -> Result<(), TxnError> {

@@ -192,13 +192,19 @@ impl Worker {
         match fault {
             Fault::OffsetOutOfRange { at, .. } => self.handle(Event::OutOfRange(at)),
             Fault::Fenced { .. } if !self.renewal.is_wanted() => {
-                self.renewal.fenced(now(self.started).steady_ms);
-                let lost = self.core.tasks().map(|task| task.inputs[0].clone()).collect();
-                self.handle(Event::Rebalance(Rebalance::Lost(lost)));
+                let lost = self.give_up_consumer();
+                self.handle(lost);
             }
             Fault::Fatal { .. } => self.failed = Some(Failure::new(Exit::Unreachable, fault.to_string())),
             _ => {}
         }
+    }
+
+    /// It is of no use any more: what it had is lost, and another joins the group in its place.
+    fn give_up_consumer(&mut self) -> Event {
+        self.renewal.fenced(now(self.started).steady_ms);
+        let lost = self.core.tasks().map(|task| task.inputs[0].clone()).collect();
+        Event::Rebalance(Rebalance::Lost(lost))
     }
 
     /// Joins the group anew, once all that the fenced consumer had is forgotten.

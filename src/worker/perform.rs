@@ -102,6 +102,10 @@ impl Worker {
         let sought = self.consumer.seek(at, CALL).and_then(|()| self.consumer.resume(&names));
         let error = sought.err()?;
         tracing::warn!(%error, "seek_failed");
+        // An unassignment might be taken for the answer to a revocation that is on its way.
+        if error.is_of_given_up() && !self.renewal.is_wanted() {
+            return Some(self.give_up_consumer());
+        }
         names.into_iter().next().map(Event::SeekFailed)
     }
 

@@ -156,11 +156,13 @@ impl Answering {
         let high = self.lookup.high_watermark(changelog, CALL)?;
         let low = self.lookup.low_watermark(changelog, CALL)?;
         let input_lows = self.lookup.low_watermarks(inputs, CALL)?;
+        let input_ends = self.lookup.high_watermarks(inputs, CALL)?;
         let settings_end = self.lookup.high_watermark(&self.table.at(), CALL)?;
         Ok(RecoveryAnswer::Watermarks {
             low,
             high,
             input_lows,
+            input_ends,
             settings_end,
         })
     }

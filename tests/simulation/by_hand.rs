@@ -122,6 +122,7 @@ impl Hand {
                 low: self.low,
                 high: self.high.max(self.low),
                 input_lows: vec![0; inputs.len()],
+                input_ends: vec![i64::MAX; inputs.len()],
                 settings_end: self.settings_end,
             },
             RecoveryQuestion::LastProgress { high, .. } if high < self.high => {

@@ -142,11 +142,13 @@ impl World {
         };
         let high = self.target(pid, life, changelog);
         self.targets.insert((pid, life), high);
+        let input_ends = inputs.iter().map(|at| self.kafka.log(at).high()).collect();
         let settings_end = self.kafka.log(&self.settings_log()).high();
         RecoveryAnswer::Watermarks {
             low,
             high,
             input_lows,
+            input_ends,
             settings_end,
         }
     }

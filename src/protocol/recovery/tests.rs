@@ -156,7 +156,7 @@ fn the_progress_record_is_the_truth_of_positions() {
 fn a_stop_says_what_each_way_out_loses_and_which_command_takes_it() {
     let input = [TopicPartition::new("inbound-messages", 3)];
     let said = |committed, earliest, progress: Option<i64>| {
-        positions(3, &input, &[committed], &[earliest], &|_| progress).unwrap_err()
+        positions(3, &input, &[committed], &[(earliest, 20)], &|_| progress).unwrap_err()
     };
     let ahead = match plan(&found(Some(marker(101)))) {
         Plan::Stop { why } => why,
@@ -196,6 +196,11 @@ fn a_stop_says_what_each_way_out_loses_and_which_command_takes_it() {
             said(Some(5), 0, None),
             "the contacts and chatrooms that it lacks",
             "positions accept group --partition 3",
+        ),
+        (
+            said(Some(21), 0, Some(21)),
+            "was created anew",
+            "positions accept log --partition 3",
         ),
         (
             said(Some(5), 9, Some(5)),

@@ -2,7 +2,7 @@
 
 use super::topics::client_config;
 use crate::wait::PATIENCE;
-use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ConfigSource, ResourceSpecifier};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ConfigSource, NewPartitions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::message::{Message, OwnedHeaders};
@@ -34,6 +34,15 @@ pub fn committed(group: &str, topic: &str, partition: i32) -> i64 {
     let found = found.expect("Kafka answers");
     let offset = found.find_partition(topic, partition).expect("asked for").offset();
     offset.to_raw().expect("a number")
+}
+
+/// Gives a topic more partitions.
+pub fn grow(topic: &str, partitions: usize) {
+    let (client, options, runtime) = admin();
+    let wanted = [NewPartitions::new(topic, partitions)];
+    let grown = runtime.block_on(client.create_partitions(&wanted, &options));
+    let grown = grown.expect("Kafka answers").remove(0);
+    grown.expect("the topic grows");
 }
 
 /// The first offset of the topic's partition that is still there, and the one after the last.

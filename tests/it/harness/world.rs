@@ -177,15 +177,25 @@ impl World {
 
     /// Loses all that a topic holds.
     pub fn recreate(&self, name: &str) {
+        self.delete(&self.topic(name));
+        apply_topics(&self.environment);
+    }
+
+    /// Loses all that a topic holds, and some of its partitions.
+    pub fn shrink(&self, name: &str, partitions: usize) {
         let topic = self.topic(name);
-        self.admin.delete(std::slice::from_ref(&topic));
+        self.delete(&topic);
+        self.admin.create(&[(topic, partitions)]);
+    }
+
+    fn delete(&self, topic: &String) {
+        self.admin.delete(std::slice::from_ref(topic));
         wait::until("a topic to be gone", wait::PATIENCE, || {
             self.admin
-                .partitions(std::slice::from_ref(&topic))
+                .partitions(std::slice::from_ref(topic))
                 .is_empty()
                 .then_some(())
         });
-        apply_topics(&self.environment);
     }
 
     /// Runs a process that must not start, with some settings of its own: its exit code, and what it said.

@@ -3,6 +3,7 @@
 
 mod desk;
 mod index;
+mod shrunk;
 mod stops;
 mod stuck;
 mod unreadable;
