@@ -2,20 +2,20 @@
 //! ahead. Joins no group and writes nothing; what to make of it is the caller's.
 
 mod ahead;
+mod search;
 
 pub use ahead::{Piece, Replay};
+pub use search::Search;
 
 use crate::kafka::restore::RangeReader;
 use crate::kafka::{Error, Record, TopicPartition};
-use crate::state::keys::RecordKey;
+use crate::protocol::recovery::NEAR;
 use crate::state::progress::Progress;
 use std::time::Duration;
 
 /// Without a record for so long a reading fails; an open transaction below the watermark may be why.
 const STALL: Duration = Duration::from_secs(20);
 const PATIENCE: Duration = Duration::from_millis(500);
-/// How far from its end the changelog is first searched for its last progress record.
-const TAIL: i64 = 64;
 
 /// Why a changelog could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -27,23 +27,14 @@ pub enum Fault {
     Unreadable(String),
 }
 
-/// Searches backwards, in windows that grow: compaction keeps the last record of the key, so it is near the end unless aborted
-/// transactions follow it. None: there is none in `[low, high)`.
+/// The last progress record of `[low, high)`. None: there is none.
 pub fn last_progress(
     reader: &mut RangeReader,
     changelog: &TopicPartition,
     low: i64,
     high: i64,
 ) -> Result<Option<Progress>, Fault> {
-    let last = search(reader, changelog, (low, high), &mut |at, value| {
-        Some((at, Progress::decode(value)))
-    })?;
-    last.map_or(Ok(None), |(at, progress)| {
-        let at = changelog.at(at);
-        progress
-            .map(Some)
-            .map_err(|error| Fault::Unreadable(format!("the progress record {at} can't be read: {error}")))
-    })
+    to_its_end(Search::new(changelog, (low, high), usize::MAX), reader)
 }
 
 /// The last that can be read, whatever follows it.
@@ -53,31 +44,28 @@ pub fn last_readable_progress(
     low: i64,
     high: i64,
 ) -> Result<Option<Progress>, Fault> {
-    let readable = &mut |_, value: &[u8]| Progress::decode(value).ok();
-    Ok(search(reader, changelog, (low, high), readable)?)
+    to_its_end(Search::new(changelog, (low, high), usize::MAX).of_readable(), reader)
 }
 
-/// The last progress record of which something is made.
-fn search<T>(
+/// The last progress record of `[low, marker)`. None: there is none near the marker.
+pub fn progress_below(
     reader: &mut RangeReader,
     changelog: &TopicPartition,
-    (low, high): (i64, i64),
-    make: &mut dyn FnMut(i64, &[u8]) -> Option<T>,
-) -> Result<Option<T>, Error> {
-    let (mut window, mut to) = (TAIL, high);
-    while to > low {
-        let from = low.max(to - window);
-        let records = read_all(reader, changelog, (from, to), STALL)?;
-        let progress = |record: &Record| record.key.as_deref() == Some(RecordKey::PROGRESS.as_bytes());
-        let mut latest_first = records.into_iter().rev().filter(progress);
-        let made = latest_first.find_map(|record| make(record.at.offset, record.value.as_deref()?));
-        if made.is_some() {
-            return Ok(made);
+    low: i64,
+    marker: i64,
+) -> Result<Option<Progress>, Fault> {
+    to_its_end(Search::new(changelog, (low, marker), NEAR), reader)
+}
+
+/// However long it takes, as long as it moves.
+fn to_its_end(mut search: Search, reader: &mut RangeReader) -> Result<Option<Progress>, Fault> {
+    loop {
+        let stood = search.stands();
+        match search.go_on(reader, STALL) {
+            Err(Fault::Kafka(Error::TimedOut { .. })) if search.stands() != stood => {}
+            found => return found,
         }
-        to = from;
-        window *= 8;
     }
-    Ok(None)
 }
 
 /// All committed records of `[from, to)`: not for long stretches.

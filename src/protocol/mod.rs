@@ -181,6 +181,12 @@ pub enum RecoveryQuestion {
         high: i64,
     },
     Marker,
+    /// The last progress record within [low, marker), if it stands near the marker: see [`recovery::NEAR`].
+    ProgressBelow {
+        changelog: TopicPartition,
+        low: i64,
+        marker: i64,
+    },
     Begin(Begin),
     /// The next committed records of [from, to); the answer says how far it came.
     Replay {
@@ -195,11 +201,11 @@ pub enum RecoveryQuestion {
 }
 
 /// What an index says of itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Seen {
     pub marker: Option<Marker>,
-    /// That of the progress record that it holds: so many transactions of the changelog were applied to it.
-    pub sequence: Option<u64>,
+    /// The progress record that it holds: the last one of the changelog that was applied to it.
+    pub progress: Option<Progress>,
     /// Redis has thrown entries away since it was begun, or something else stands where they should be.
     pub spoilt: bool,
 }
@@ -216,6 +222,7 @@ pub enum RecoveryAnswer {
     },
     LastProgress(Option<Progress>),
     Seen(Seen),
+    ProgressBelow(Option<Progress>),
     Begun(Begun),
     /// What the records read do to the index, and the offset from which to read on.
     Replayed {

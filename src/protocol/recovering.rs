@@ -26,8 +26,8 @@ pub struct Recovering {
     progress: Option<Progress>,
     positions: BTreeMap<TopicPartition, i64>,
     seen: Seen,
-    /// The sequence of the last progress record below the marker.
-    at_marker: Option<u64>,
+    /// The last progress record below the marker.
+    below: Option<Progress>,
     of: Option<Generation>,
     /// Offset that the index has been brought to.
     applied_to: i64,
@@ -75,7 +75,7 @@ impl Recovering {
             progress: None,
             positions: BTreeMap::new(),
             seen: Seen::default(),
-            at_marker: None,
+            below: None,
             of: None,
             applied_to: 0,
             replayed: 0,
@@ -118,16 +118,12 @@ impl Recovering {
             self.retry.succeeded();
         }
         match answer {
-            RecoveryAnswer::Unavailable(what) => {
-                self.retry.failed(around.steady_ms);
-                actions.push(Action::Report(Report::Unavailable { partition, what }));
-                Next::Wait
-            }
+            RecoveryAnswer::Unavailable(what) => self.unavailable(what, (partition, around, actions)),
             RecoveryAnswer::Hopeless(why) => Next::Stop(why),
             RecoveryAnswer::Unreadable(what) => self.unreadable(partition, &what),
             RecoveryAnswer::Untrusted { why, marker } => self.give_up(why, marker, around),
             RecoveryAnswer::Committed(committed) => {
-                (self.committed, self.seen, self.at_marker) = (committed, Seen::default(), None);
+                (self.committed, self.seen, self.below) = (committed, Seen::default(), None);
                 Next::Ask(RecoveryQuestion::Watermarks {
                     changelog: changelog.clone(),
                     inputs: inputs.to_vec(),
@@ -148,23 +144,23 @@ impl Recovering {
                     high,
                 })
             }
-            RecoveryAnswer::LastProgress(progress) if self.seen.marker.is_some() => {
-                self.at_marker = progress.map(|progress| progress.sequence);
-                self.plan(partition, changelog, around, actions)
-            }
             RecoveryAnswer::LastProgress(progress) => {
                 self.progress = progress;
                 self.check(partition, inputs, around)
             }
             RecoveryAnswer::Seen(seen) => self.seen(seen, changelog, (partition, around, actions)),
-            RecoveryAnswer::Begun(Begun::Begun(marker)) => {
-                if let Some(why) = self.unfit.take() {
-                    return Next::Stop(why);
-                }
-                self.of = Some(marker.of);
-                self.applied_to = marker.offset;
-                self.ask_replay(changelog)
+            RecoveryAnswer::ProgressBelow(below) => {
+                self.below = below;
+                self.plan(partition, changelog, around, actions)
             }
+            RecoveryAnswer::Begun(Begun::Begun(marker)) => match self.unfit.take() {
+                Some(why) => Next::Stop(why),
+                None => {
+                    self.of = Some(marker.of);
+                    self.applied_to = marker.offset;
+                    self.ask_replay(changelog)
+                }
+            },
             // Another owner began a build of its own: it may be the rightful one. Look again from the start.
             RecoveryAnswer::Begun(Begun::Other(_)) | RecoveryAnswer::Applied(Applied::Foreign(_) | Applied::Gap(_)) => {
                 Next::Ask(RecoveryQuestion::Committed(inputs.to_vec()))
@@ -183,15 +179,21 @@ impl Recovering {
         Next::Stop(stops::unreadable_index(partition, what))
     }
 
+    fn unavailable(&mut self, what: String, (partition, around, actions): Context<'_, '_>) -> Next {
+        self.retry.failed(around.steady_ms);
+        actions.push(Action::Report(Report::Unavailable { partition, what }));
+        Next::Wait
+    }
+
     /// Before anything is made of it, the record that it was applied from last is looked for.
     fn seen(&mut self, seen: Seen, changelog: &TopicPartition, context: Context<'_, '_>) -> Next {
         let (partition, around, actions) = context;
         self.seen = seen;
         match self.found(partition, around).below_marker() {
-            Some((low, high)) => Next::Ask(RecoveryQuestion::LastProgress {
+            Some((low, marker)) => Next::Ask(RecoveryQuestion::ProgressBelow {
                 changelog: changelog.clone(),
                 low,
-                high,
+                marker,
             }),
             None => self.plan(partition, changelog, around, actions),
         }
@@ -276,11 +278,9 @@ impl Recovering {
             partition,
             low: self.low,
             high: self.high,
-            begins: self.begins(),
-            incarnation: self.progress.as_ref().map(|progress| progress.incarnation),
-            sequence: self.progress.as_ref().map(|progress| progress.sequence),
-            seen: self.seen,
-            at_marker: self.at_marker,
+            last: self.progress.clone(),
+            seen: self.seen.clone(),
+            below: self.below.clone(),
             suspect: self.suspect,
             formats: Expected::index_formats(),
             now: around.now_ms,
@@ -314,7 +314,7 @@ impl Recovering {
                 {
                     actions.push(Action::Report(Report::Rebuilding { partition, why }));
                 }
-                self.begin(found.incarnation, marker, around)
+                self.begin(found.incarnation(), marker, around)
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use super::{Seen, stops};
 use crate::kafka::TopicPartition;
+use crate::state::progress::Progress;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -13,24 +14,21 @@ pub const TOMBSTONES_TRUSTED_MS: i64 = 6 * 24 * 3_600 * 1_000;
 /// can reckon with.
 const CLOCKS_DIFFER_MS: i64 = 24 * 3_600 * 1_000;
 
-/// Few transactions are longer: the progress record before a marker is looked for among so many offsets.
-const NEAR: i64 = 64;
+/// The progress record before a marker is looked for among so many committed records. No transaction has more in one partition
+/// (some thousand records are judged in it, and each changes a few entries), so there is one among them unless it was compacted away.
+pub const NEAR: usize = 100_000;
 
 /// What was found of a partition before its index is trusted.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Found {
     pub partition: i32,
     pub low: i64,
     pub high: i64,
-    /// Where the changelog may begin, as its last progress record says.
-    pub begins: i64,
-    /// The incarnation that the changelog's last progress record names; None: no progress record yet.
-    pub incarnation: Option<Uuid>,
-    /// The sequence of that record.
-    pub sequence: Option<u64>,
+    /// The changelog's last progress record; None: none yet.
+    pub last: Option<Progress>,
     pub seen: Seen,
-    /// That of the last progress record below the marker, where the changelog still holds one near it.
-    pub at_marker: Option<u64>,
+    /// The last one below the marker, where something stands beyond it and the changelog still holds that one.
+    pub below: Option<Progress>,
     /// The index may have lost something, whatever its marker says.
     pub suspect: bool,
     /// The oldest and the newest format that we read.
@@ -50,10 +48,22 @@ pub enum Plan {
 }
 
 impl Found {
+    /// Where the changelog may begin. Of one without a progress record nothing is known that could be missed.
+    #[must_use]
+    pub fn begins(&self) -> i64 {
+        self.last.as_ref().map_or(self.low, |last| last.begins)
+    }
+
+    /// The incarnation that the changelog names.
+    #[must_use]
+    pub fn incarnation(&self) -> Option<Uuid> {
+        self.last.as_ref().map(|last| last.incarnation)
+    }
+
     /// Compaction leaves the beginning of a log where it is: records were deleted, and some may have been the last of their key.
     #[must_use]
     pub fn is_cut(&self) -> bool {
-        self.low > self.begins
+        self.low > self.begins()
     }
 
     /// The index holds what the changelog does not. The offsets alone don't always say so: other transactions, or the ends of
@@ -61,26 +71,38 @@ impl Found {
     #[must_use]
     pub fn is_ahead(&self) -> bool {
         let beyond = self.seen.marker.is_some_and(|marker| marker.offset > self.high);
-        beyond || self.seen.sequence > self.sequence || self.is_other()
+        let sequence = |progress: &Option<Progress>| progress.as_ref().map(|progress| progress.sequence);
+        beyond || sequence(&self.seen.progress) > sequence(&self.last) || self.is_other()
     }
 
-    /// What the changelog holds below the marker is not what was applied from there.
+    /// What the changelog holds below the marker is not what was applied from there. Wherever in a transaction the marker
+    /// stands, the last progress record below it was applied last. One of the same number may be another: so all of it counts.
     fn is_other(&self) -> bool {
-        let both = self.seen.sequence.zip(self.at_marker);
+        let both = self.seen.progress.as_ref().zip(self.at_marker());
         both.is_some_and(|(applied, held)| applied != held)
     }
 
-    /// Where to look for the progress record that was applied last, if the index lacks what follows it.
+    /// The last progress record below the marker, as far as it is known.
+    pub(super) fn at_marker(&self) -> Option<&Progress> {
+        let is_reached = self.seen.marker.is_some_and(|marker| marker.offset == self.high);
+        if is_reached {
+            self.last.as_ref()
+        } else {
+            self.below.as_ref()
+        }
+    }
+
+    /// Where to look for the progress record that was applied last, if the index holds one and lacks what follows it.
     #[must_use]
     pub fn below_marker(&self) -> Option<(i64, i64)> {
         // Of one that can't be read, or was not applied yet, there is nothing to compare.
-        self.seen.sequence?;
+        self.seen.progress.as_ref()?;
         let marker = self
             .seen
             .marker
-            .filter(|marker| Some(marker.of.incarnation) == self.incarnation)?;
+            .filter(|marker| Some(marker.of.incarnation) == self.incarnation())?;
         let is_within = self.low < marker.offset && marker.offset < self.high;
-        is_within.then(|| (self.low.max(marker.offset - NEAR), marker.offset))
+        is_within.then_some((self.low, marker.offset))
     }
 }
 
@@ -105,7 +127,7 @@ fn by_marker(found: &Found) -> Plan {
             why: "the index holds nothing of this partition",
         };
     };
-    if found.incarnation != Some(marker.of.incarnation) {
+    if found.incarnation() != Some(marker.of.incarnation) {
         return Plan::Rebuild {
             why: "the index belongs to another changelog",
         };

@@ -3,23 +3,28 @@
 
 use super::recovery::Found;
 use crate::kafka::{Position, TopicPartition};
+use crate::state::progress::Progress;
 
 /// The index holds more of the changelog than the changelog does.
 pub fn ahead_of_changelog(found: &Found) -> String {
     let Found {
         partition,
         high,
-        sequence,
+        last,
         seen,
-        at_marker,
         ..
     } = found;
     let applied = seen.marker.map_or(0, |marker| marker.offset);
     let what = if applied > *high {
         format!("the index is applied up to offset {applied} of a changelog that ends at {high}")
     } else {
-        let (held, last) = (seen.sequence.unwrap_or(0), at_marker.or(*sequence).unwrap_or(0));
-        format!("the index holds transaction {held} of a changelog whose last one is transaction {last} there")
+        let sequence = |progress: Option<&Progress>| progress.map_or(0, |progress| progress.sequence);
+        let (held, last) = (
+            sequence(seen.progress.as_ref()),
+            sequence(found.at_marker().or(last.as_ref())),
+        );
+        let same = if held == last { ", another," } else { "" };
+        format!("the index holds transaction {held} of a changelog whose last one{same} is transaction {last} there")
     };
     format!(
         "{what}: the changelog lost records, and the index may be the last to hold them; bring the changelog back from a replica or a \

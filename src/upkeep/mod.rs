@@ -56,10 +56,10 @@ pub struct Stand {
     pub marker: Option<Marker>,
     /// Why its marker can't be read: there is none that anybody knows of then.
     pub unreadable: Option<String>,
-    /// Of the progress record that the index holds.
-    pub sequence: Option<u64>,
-    /// Of the last one below the marker that the changelog holds near it.
-    at_marker: Option<u64>,
+    /// The progress record that the index holds.
+    applied: Option<Progress>,
+    /// The last one below the marker that the changelog holds near it.
+    below: Option<Progress>,
     /// Records of the changelog that the index lacks; offsets, where there are many.
     pub behind: i64,
     /// Before the changelog's end was asked for: what was committed by then lies before it.
@@ -107,24 +107,17 @@ impl Stand {
             partition: self.partition,
             low: self.low,
             high: self.high,
-            begins: self.begins(),
-            incarnation: self.progress.as_ref().map(|progress| progress.incarnation),
-            sequence: self.progress.as_ref().map(|progress| progress.sequence),
+            last: self.progress.clone(),
             seen: Seen {
                 marker: self.marker,
-                sequence: self.sequence,
+                progress: self.applied.clone(),
                 spoilt: false,
             },
-            at_marker: self.at_marker,
+            below: self.below.clone(),
             suspect: false,
             formats: Expected::index_formats(),
             now: self.at,
         }
-    }
-
-    /// Where the changelog may begin.
-    fn begins(&self) -> i64 {
-        self.progress.as_ref().map_or(self.low, |progress| progress.begins)
     }
 
     /// A changelog that lost its beginning says nothing of an index as a whole.
@@ -227,10 +220,15 @@ impl Upkeep {
             let checked = self.expected.check(progress);
             checked.map_err(|mismatch| Failure::new(Exit::BadConfig, mismatch.to_string()))?;
         }
-        let (Seen { marker, sequence, .. }, unreadable) = match self.runtime.block_on(seen(&self.index, partition)) {
+        let (seen, unreadable) = match self.runtime.block_on(seen(&self.index, partition)) {
             Err(error) if error.kind() == ErrorKind::Corrupt => (Seen::default(), Some(error.to_string())),
             seen => (seen?, None),
         };
+        let Seen {
+            marker,
+            progress: applied,
+            ..
+        } = seen;
         let from = marker.map_or(low, |marker| marker.offset.max(low));
         let mut stand = Stand {
             partition,
@@ -239,14 +237,13 @@ impl Upkeep {
             progress,
             marker,
             unreadable,
-            sequence,
-            at_marker: None,
+            applied,
+            below: None,
             behind: self.behind(&at, from, high),
             at: now,
         };
         if let Some((from, to)) = stand.found().below_marker() {
-            let progress = changelog::last_progress(&mut self.reader, &at, from, to)?;
-            stand.at_marker = progress.map(|progress| progress.sequence);
+            stand.below = changelog::progress_below(&mut self.reader, &at, from, to)?;
         }
         Ok(stand)
     }

@@ -1,20 +1,23 @@
 //! The questions of recovery, answered on a thread of their own with clients of their own, so that the worker keeps polling.
 
-use crate::changelog::{self, Piece, Replay};
+use crate::changelog::{self, Piece, Replay, Search};
 use crate::index::{Applied, ErrorKind, Fault, Index, Read};
 use crate::kafka::lookup::Lookup;
 use crate::kafka::restore::RangeReader;
 use crate::kafka::{Consumer, Error, Kind, Settings, TopicPartition};
-use crate::protocol::{Event, Life, RecoveryAnswer, RecoveryQuestion, Seen, stops};
+use crate::protocol::recovery::NEAR;
+use crate::protocol::{Event, Life, Partition, RecoveryAnswer, RecoveryQuestion, Seen, stops};
 use crate::state::keys::RecordKey;
 use crate::state::progress::Progress;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 /// An answer that takes longer is asked for again, so that one partition's open transaction keeps no other waiting long.
 const CALL: Duration = Duration::from_secs(2);
+/// A call of no time at all would never be answered.
+const LEAST: Duration = Duration::from_millis(100);
 /// How long a replay under way keeps others waiting for its next question.
 const STAY: Duration = Duration::from_millis(200);
 
@@ -37,6 +40,7 @@ impl Recovery {
             reader: RangeReader::open(&settings)?,
             replay: Replay::open(&settings)?,
             replaying: None,
+            searches: BTreeMap::new(),
             table,
             index: index.handle(),
             runtime: runtime.clone(),
@@ -60,6 +64,8 @@ struct Answering {
     reader: RangeReader,
     replay: Replay,
     replaying: Option<Life>,
+    /// Those that had no time to come to their end: asked again, they go on.
+    searches: BTreeMap<Partition, Search>,
     /// Of the accepted settings.
     table: super::settings::Settings,
     index: Index,
@@ -121,9 +127,14 @@ impl Answering {
                 None => told(self.watermarks(&changelog, &inputs), |answer| answer),
             },
             RecoveryQuestion::LastProgress { changelog, low, high } => {
-                let found = changelog::last_progress(&mut self.reader, &changelog, low, high);
+                let found = self.search(&changelog, (low, high), usize::MAX);
                 let say = |why: &str| stops::progress_unreadable(partition, why);
                 found.map_or_else(|fault| unread(&fault, say), RecoveryAnswer::LastProgress)
+            }
+            RecoveryQuestion::ProgressBelow { changelog, low, marker } => {
+                let found = self.search(&changelog, (low, marker), NEAR);
+                let say = |why: &str| stops::progress_unreadable(partition, why);
+                found.map_or_else(|fault| unread(&fault, say), RecoveryAnswer::ProgressBelow)
             }
             RecoveryQuestion::Replay { changelog, from, to } => match self.replay.next(&changelog, from, to, CALL) {
                 Ok(Piece { changes, next }) => RecoveryAnswer::Replayed { changes, next },
@@ -152,12 +163,33 @@ impl Answering {
         }
     }
 
+    /// One that timed out is kept.
+    fn search(
+        &mut self,
+        at: &TopicPartition,
+        among: (i64, i64),
+        most: usize,
+    ) -> Result<Option<Progress>, changelog::Fault> {
+        let begun = self
+            .searches
+            .remove(&at.partition)
+            .filter(|search| search.is_of(at, among));
+        let mut search = begun.unwrap_or_else(|| Search::new(at, among, most));
+        let found = search.go_on(&mut self.reader, CALL);
+        if matches!(found, Err(changelog::Fault::Kafka(Error::TimedOut { .. }))) {
+            self.searches.insert(at.partition, search);
+        }
+        found
+    }
+
     fn watermarks(&mut self, changelog: &TopicPartition, inputs: &[TopicPartition]) -> Result<RecoveryAnswer, Error> {
-        let high = self.lookup.high_watermark(changelog, CALL)?;
-        let low = self.lookup.low_watermark(changelog, CALL)?;
-        let input_lows = self.lookup.low_watermarks(inputs, CALL)?;
-        let input_ends = self.lookup.high_watermarks(inputs, CALL)?;
-        let settings_end = self.lookup.high_watermark(&self.table.at(), CALL)?;
+        let until = Instant::now() + CALL;
+        let left = || until.saturating_duration_since(Instant::now()).max(LEAST);
+        let high = self.lookup.high_watermark(changelog, left())?;
+        let low = self.lookup.low_watermark(changelog, left())?;
+        let input_lows = self.lookup.low_watermarks(inputs, left())?;
+        let input_ends = self.lookup.high_watermarks(inputs, left())?;
+        let settings_end = self.lookup.high_watermark(&self.table.at(), left())?;
         Ok(RecoveryAnswer::Watermarks {
             low,
             high,
@@ -180,7 +212,7 @@ pub async fn seen(index: &Index, partition: i32) -> Result<Seen, crate::index::E
         Err(error) if error.kind() == ErrorKind::Corrupt => {
             return Ok(Seen {
                 marker: Some(marker),
-                sequence: None,
+                progress: None,
                 spoilt: true,
             });
         }
@@ -190,7 +222,7 @@ pub async fn seen(index: &Index, partition: i32) -> Result<Seen, crate::index::E
     let progress = progress.and_then(|value| Progress::decode(&value).ok());
     Ok(Seen {
         marker,
-        sequence: progress.map(|progress| progress.sequence),
+        progress,
         spoilt: !index.evicted([partition]).await?.is_empty(),
     })
 }

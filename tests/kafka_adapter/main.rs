@@ -6,6 +6,7 @@ mod positions;
 mod prompt;
 mod rebalances;
 mod restoring;
+mod searching;
 mod support;
 mod topics;
 mod transactions;

@@ -109,11 +109,11 @@ impl Redis {
         read
     }
 
-    /// Of the progress record that it holds.
-    pub fn sequence(&self, partition: i32, of: &Generation) -> Option<u64> {
+    /// The progress record that it holds.
+    pub fn progress(&self, partition: i32, of: &Generation) -> Option<Progress> {
         let keys = [RecordKey::PROGRESS.as_bytes().to_vec()];
         match self.read(partition, of, &keys) {
-            Read::Found { value, .. } => Some(Progress::decode(value[0].as_deref()?).expect("we wrote it").sequence),
+            Read::Found { value, .. } => Some(Progress::decode(value[0].as_deref()?).expect("we wrote it")),
             Read::Foreign(_) => None,
         }
     }

@@ -43,7 +43,16 @@ impl World {
             RecoveryQuestion::Watermarks { changelog, inputs } => self.watermarks(pid, life, &changelog, &inputs),
             RecoveryQuestion::LastProgress { changelog, low, high } => {
                 let high = high.min(self.kafka.log(&changelog).high());
-                self.last_progress(&changelog, low, high)
+                let mut last = match self.last_progress(&changelog, low, high) {
+                    Ok(last) => last,
+                    Err(answer) => return *answer,
+                };
+                self.spoil_progress(&changelog, &mut last);
+                RecoveryAnswer::LastProgress(last)
+            }
+            RecoveryQuestion::ProgressBelow { changelog, low, marker } => {
+                let below = self.last_progress(&changelog, low, marker);
+                below.map_or_else(|answer| *answer, RecoveryAnswer::ProgressBelow)
             }
             RecoveryQuestion::Replay { changelog, from, to } => self.replay(&changelog, from, to),
             RecoveryQuestion::Marker | RecoveryQuestion::Begin(_) | RecoveryQuestion::Apply { .. }
@@ -61,12 +70,12 @@ impl World {
                         .iter_mut()
                         .for_each(|marker| marker.applied_until = Some(self.wall().0));
                 }
-                let sequence = marker.and_then(|marker| self.redis.sequence(life.partition, &marker.of));
+                let progress = marker.and_then(|marker| self.redis.progress(life.partition, &marker.of));
                 let is_looked_at =
                     !self.without(Sabotage::HighWatermarkIgnored) && !self.without(Sabotage::SequenceIgnored);
                 RecoveryAnswer::Seen(Seen {
                     marker,
-                    sequence: sequence.filter(|_| is_looked_at),
+                    progress: progress.filter(|_| is_looked_at),
                     spoilt: false,
                 })
             }
@@ -189,7 +198,13 @@ impl World {
         }
     }
 
-    fn last_progress(&mut self, changelog: &TopicPartition, low: i64, high: i64) -> RecoveryAnswer {
+    /// An answer in its place where it can't be found out.
+    fn last_progress(
+        &self,
+        changelog: &TopicPartition,
+        low: i64,
+        high: i64,
+    ) -> Result<Option<Progress>, Box<RecoveryAnswer>> {
         let (mut from, mut last): (i64, Option<Progress>) = (low, None);
         loop {
             match self.kafka.log(changelog).read(from, high) {
@@ -203,12 +218,16 @@ impl World {
                     }
                 }
                 Met::End(end) if end < high && !self.without(Sabotage::ReplayWithoutWaiting) => {
-                    return away("an open transaction");
+                    return Err(Box::new(away("an open transaction")));
                 }
-                Met::Gone => return gone(changelog, from),
-                Met::End(_) => break,
+                Met::Gone => return Err(Box::new(gone(changelog, from))),
+                Met::End(_) => return Ok(last),
             }
         }
+    }
+
+    /// Makes a progress record say what the group's offsets, or the index, say.
+    fn spoil_progress(&mut self, changelog: &TopicPartition, last: &mut Option<Progress>) {
         let expired = std::mem::take(&mut self.spoilt.expired);
         if let Some(progress) = last
             .as_mut()
@@ -218,12 +237,6 @@ impl World {
                 .inputs
                 .retain(|input, _| !expired.iter().any(|at| self.oracle.input(at) == *input));
         }
-        self.spoil_progress(changelog, &mut last);
-        RecoveryAnswer::LastProgress(last)
-    }
-
-    /// Makes a progress record say what the group's offsets, or the index, say.
-    fn spoil_progress(&self, changelog: &TopicPartition, last: &mut Option<Progress>) {
         let Some(progress) = last else { return };
         if self.without(Sabotage::ProgressUnchecked) {
             for (input, position) in &mut progress.inputs {

@@ -1,7 +1,10 @@
-//! Each paragraph of the protocol, and what a stop says.
+//! What recovery concludes, row by row.
 
 use super::*;
 use crate::index::{Generation, Marker};
+use crate::state::homes::Partitions;
+use crate::state::progress::Expected;
+use crate::state::wire::Format;
 
 fn marker(offset: i64) -> Marker {
     let of = Generation {
@@ -17,20 +20,31 @@ fn marker(offset: i64) -> Marker {
     }
 }
 
+fn progress(sequence: u64) -> Progress {
+    let expected = Expected {
+        format: Format::DEFAULT,
+        partitions: Partitions::new(8).unwrap(),
+        phone_form: 1,
+        configured_key: None,
+    };
+    Progress {
+        sequence,
+        ..Progress::first(&expected, Uuid::from_u128(1))
+    }
+}
+
 fn found(marker: Option<Marker>) -> Found {
     Found {
         partition: 3,
         low: 0,
         high: 100,
-        begins: 0,
-        incarnation: Some(Uuid::from_u128(1)),
-        sequence: Some(20),
+        last: Some(progress(20)),
         seen: Seen {
             marker,
-            sequence: marker.map(|_| 20),
+            progress: marker.map(|_| progress(20)),
             spoilt: false,
         },
-        at_marker: None,
+        below: None,
         suspect: false,
         formats: (1, 2),
         now: 1_000,
@@ -44,7 +58,10 @@ fn the_marker_decides_between_replay_rebuild_and_stop() {
     assert!(matches!(plan(&found(None)), Plan::Rebuild { .. }));
     assert!(matches!(plan(&found(Some(marker(101)))), Plan::Stop { .. }));
     let other = Found {
-        incarnation: Some(Uuid::from_u128(9)),
+        last: Some(Progress {
+            incarnation: Uuid::from_u128(9),
+            ..progress(20)
+        }),
         ..found(Some(marker(40)))
     };
     assert!(matches!(plan(&other), Plan::Rebuild { .. }));
@@ -55,38 +72,61 @@ fn the_marker_decides_between_replay_rebuild_and_stop() {
     assert!(matches!(plan(&suspect), Plan::Rebuild { .. }));
 }
 
+/// Found with an index that holds the progress record of that number.
+fn holding(offset: i64, sequence: Option<u64>) -> Found {
+    let found = found(Some(marker(offset)));
+    let seen = Seen {
+        progress: sequence.map(progress),
+        ..found.seen
+    };
+    Found { seen, ..found }
+}
+
 #[test]
 fn an_index_that_has_more_transactions_than_the_changelog_stops_though_its_marker_is_reached() {
-    let holds = |sequence| {
-        let found = found(Some(marker(100)));
-        let seen = Seen { sequence, ..found.seen };
-        plan(&Found { seen, ..found })
-    };
-    assert!(matches!(holds(Some(21)), Plan::Stop { .. }));
-    for sequence in [Some(20), Some(19), None] {
-        assert_eq!(holds(sequence), Plan::Replay { from: 100 });
+    assert!(matches!(plan(&holding(100, Some(21))), Plan::Stop { .. }));
+    for sequence in [Some(20), None] {
+        assert_eq!(plan(&holding(100, sequence)), Plan::Replay { from: 100 });
     }
 }
 
 #[test]
 fn an_index_that_was_applied_from_other_transactions_than_stand_there_by_now_stops() {
-    let beside = |at_marker| Found {
-        at_marker,
+    let beside = |below| Found {
+        below,
         ..found(Some(marker(90)))
     };
-    assert_eq!(beside(None).below_marker(), Some((26, 90)));
-    assert_eq!(found(Some(marker(100))).below_marker(), None, "it lacks nothing");
-    assert!(matches!(plan(&beside(Some(19))), Plan::Stop { .. }));
-    for same in [Some(20), None] {
+    assert!(matches!(plan(&beside(Some(progress(19)))), Plan::Stop { .. }));
+    for same in [Some(progress(20)), None] {
         assert_eq!(plan(&beside(same)), Plan::Replay { from: 90 });
     }
+    let of_the_same_number = Progress {
+        settings_next: 1,
+        ..progress(20)
+    };
+    assert!(matches!(
+        plan(&beside(Some(of_the_same_number.clone()))),
+        Plan::Stop { .. }
+    ));
+    let grown_to_the_marker = Found {
+        last: Some(of_the_same_number),
+        ..found(Some(marker(100)))
+    };
+    assert!(matches!(plan(&grown_to_the_marker), Plan::Stop { .. }));
+}
+
+#[test]
+fn the_record_that_was_applied_last_is_looked_for_however_long_its_transaction_is() {
+    assert_eq!(found(Some(marker(90))).below_marker(), Some((0, 90)));
+    assert_eq!(found(Some(marker(100))).below_marker(), None, "it lacks nothing");
+    assert_eq!(holding(90, None).below_marker(), None, "there is nothing to compare");
 }
 
 #[test]
 fn nothing_is_rebuilt_from_a_changelog_that_lost_its_beginning_until_that_is_accepted() {
     let cut = |marker, begins| Found {
         low: 10,
-        begins,
+        last: Some(Progress { begins, ..progress(20) }),
         ..found(marker)
     };
     assert_eq!(plan(&cut(Some(marker(40)), 0)), Plan::Replay { from: 40 }, "it has all");

@@ -116,3 +116,26 @@ pub fn last(topic: &str, partition: i32) -> (Vec<u8>, Vec<u8>) {
     let owned = |bytes: Option<&[u8]>| bytes.expect("some bytes").to_vec();
     (owned(found.key()), owned(found.payload()))
 }
+
+/// A transaction that nobody ends, with a record of no meaning in it: what stands after it is read once it is aborted.
+pub struct Hanging(BaseProducer);
+
+impl Hanging {
+    pub fn start(topic: &str, partition: i32) -> Hanging {
+        let mut config = client_config();
+        config
+            .set("transactional.id", format!("hanging-{topic}-{partition}"))
+            .set("transaction.timeout.ms", "600000");
+        let producer: BaseProducer = config.create().expect("a producer");
+        producer.init_transactions(PATIENCE).expect("Kafka answers");
+        producer.begin_transaction().expect("begun");
+        let record = BaseRecord::to(topic).partition(partition).key(b"?").payload(b"");
+        producer.send(record).map_err(|(error, _)| error).expect("queued");
+        producer.flush(PATIENCE).expect("Kafka takes it");
+        Hanging(producer)
+    }
+
+    pub fn abort(self) {
+        self.0.abort_transaction(PATIENCE).expect("Kafka answers");
+    }
+}
