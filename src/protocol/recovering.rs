@@ -158,6 +158,8 @@ impl Recovering {
                 None => {
                     self.of = Some(marker.of);
                     self.applied_to = marker.offset;
+                    // There may be no room for both.
+                    actions.push(Action::SweepForeign(partition));
                     self.ask_replay(changelog)
                 }
             },
@@ -181,6 +183,10 @@ impl Recovering {
 
     fn unavailable(&mut self, what: String, (partition, around, actions): Context<'_, '_>) -> Next {
         self.retry.failed(around.steady_ms);
+        if matches!(self.asked, RecoveryQuestion::Apply { .. }) {
+            // The index may be full of older builds.
+            actions.push(Action::SweepForeign(partition));
+        }
         actions.push(Action::Report(Report::Unavailable { partition, what }));
         Next::Wait
     }

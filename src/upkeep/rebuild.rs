@@ -5,13 +5,16 @@
 use super::{Stand, State, Upkeep};
 use crate::changelog::Piece;
 use crate::failure::{Exit, Failure};
-use crate::index::{Applied, Batch, Begin, Begun, Generation};
+use crate::index::{Applied, Batch, Begin, Begun, ErrorKind, Generation};
 use crate::protocol::stops;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// A reading that makes no progress fails by itself before that.
 const WAIT: Duration = Duration::from_secs(60);
+/// How long a full Redis is asked again, and how often.
+const ROOM: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(100);
 /// Stored keys of older builds given back in one call.
 const SWEPT_AT_ONCE: usize = 2_000;
 
@@ -67,6 +70,8 @@ impl Upkeep {
         if let Begun::Other(_) = self.wait(self.index.begin(partition, &begin))? {
             return Err(meanwhile(partition));
         }
+        // There may be no room for both.
+        while self.wait(self.index.sweep_foreign(partition, SWEPT_AT_ONCE))?.more {}
         let (mut offset, mut records) = (begin.offset, 0);
         let at = self.changelog(partition);
         while offset < found.high {
@@ -78,19 +83,29 @@ impl Upkeep {
                 changes,
                 applied_until: (next >= found.high).then_some(found.at),
             };
-            match self.wait(self.index.apply(partition, &of, &batch))? {
+            match self.apply(partition, &of, &batch)? {
                 Applied::Applied | Applied::Already => offset = next,
                 Applied::Gap(_) | Applied::Foreign(_) => return Err(meanwhile(partition)),
             }
             each(offset);
         }
-        while self.wait(self.index.sweep_foreign(partition, SWEPT_AT_ONCE))?.more {}
         Ok(Some(Rebuilt {
             partition,
             records,
             took: began.elapsed(),
             offset,
         }))
+    }
+
+    /// What was given back is free a little later.
+    fn apply(&self, partition: i32, of: &Generation, batch: &Batch) -> Result<Applied, Failure> {
+        let until = Instant::now() + ROOM;
+        loop {
+            match self.runtime.block_on(self.index.apply(partition, of, batch)) {
+                Err(error) if error.kind() == ErrorKind::Full && Instant::now() < until => std::thread::sleep(PAUSE),
+                applied => return Ok(applied?),
+            }
+        }
     }
 }
 

@@ -1,5 +1,6 @@
-#!lua
--- Starts a build over, if the marker still names the generation that the caller saw.
+#!lua flags=allow-oom
+-- Starts a build over, if the marker still names the generation that the caller saw. It needs next to no memory, and where there
+-- is none left it makes room: what an older build holds may be given back from then on.
 -- KEYS: the marker, the set of generations ever begun. ARGV: the generation seen or nothing; then the new build's
 -- incarnation, generation, format, offset and instant, and what the servers have thrown away by now.
 -- Answers {BEGUN, marker} or {OTHER, marker}.

@@ -9,6 +9,9 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+/// More than a test's own index ever takes.
+const ROOM: usize = 16 << 20;
+
 pub struct Redis {
     port: u16,
     dir: PathBuf,
@@ -127,6 +130,57 @@ impl Redis {
         for (name, value) in [("maxmemory", "0"), ("maxmemory-policy", "noeviction")] {
             self.configure(name, value);
         }
+    }
+
+    /// Makes a build so large that there is room neither for anything more nor for another beside it.
+    pub fn fill(&self, prefix: &str, partition: i32, generation: &str) {
+        self.configure("maxmemory", "0");
+        let mut connection = self.connect();
+        let key = buckets(prefix, partition, generation).next().expect("a bucket");
+        let done = redis::cmd("HSET")
+            .arg(&key)
+            .arg("~")
+            .arg(vec![0_u8; 3 * ROOM])
+            .exec(&mut connection);
+        done.expect("Redis takes it");
+        let memory: String = redis::cmd("INFO")
+            .arg("memory")
+            .query(&mut connection)
+            .expect("Redis answers");
+        let used = memory
+            .lines()
+            .find_map(|line| line.strip_prefix("used_memory:"))
+            .expect("a figure");
+        let used: usize = used.trim().parse().expect("a number");
+        self.configure("maxmemory", &(used - ROOM).to_string());
+    }
+
+    /// A build that nobody reads any more, and nobody has given back.
+    pub fn leave_a_build(&self, prefix: &str, partition: i32, generation: &str) {
+        let mut connection = self.connect();
+        let key = buckets(prefix, partition, generation).next().expect("a bucket");
+        let listed = format!("{{{prefix}:{partition}}}:generations");
+        for words in [["HSET", &key, "!", "value"].as_slice(), &["SADD", &listed, generation]] {
+            let done = redis::cmd(words[0]).arg(&words[1..]).exec(&mut connection);
+            done.expect("Redis takes it");
+        }
+    }
+
+    /// How many keys a build has.
+    pub fn keys_of(&self, prefix: &str, partition: i32, generation: &str) -> usize {
+        let mut connection = self.connect();
+        let build = format!("{{{prefix}:{partition}}}:{}:*", generation.replace('-', ""));
+        let keys: Vec<Vec<u8>> = redis::cmd("KEYS")
+            .arg(build)
+            .query(&mut connection)
+            .expect("Redis answers");
+        keys.len()
+    }
+
+    pub fn lose_marker(&self, prefix: &str, partition: i32) {
+        let key = format!("{{{prefix}:{partition}}}:marker");
+        let done = redis::cmd("DEL").arg(key).exec(&mut self.connect());
+        done.expect("Redis takes it");
     }
 
     fn configure(&self, name: &str, value: &str) {

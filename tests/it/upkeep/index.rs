@@ -171,3 +171,53 @@ fn a_value_that_the_index_lost_is_found_and_the_index_built_anew() {
     caught_up(&world);
     assert_eq!(ask(&world, &["index", "verify"]).0, Some(0));
 }
+
+fn generation_of(world: &World, partition: i32) -> String {
+    let generation = stand_of(world, partition)["generation"].clone();
+    generation.as_str().expect("a generation").to_owned()
+}
+
+#[test]
+fn a_full_redis_has_room_for_a_build_that_takes_the_place_of_an_older_one() {
+    let mut world = World::start(&Plan::new("full"));
+    let (desk, leads) = Desk::open(&world);
+    caught_up(&world);
+    let hurt = leads[0].partition;
+    let group = world.group().to_owned();
+
+    // Its owner begins it.
+    let before = generation_of(&world, hurt);
+    redis(&world).fill(&group, hurt, &before);
+    redis(&world).lose_marker(&group, hurt);
+    leads.iter().for_each(|lead| desk.routes(&world, lead));
+    caught_up(&world);
+    world.await_ready();
+    assert_eq!(redis(&world).keys_of(&group, hurt, &before), 0);
+    assert_eq!(ask(&world, &["index", "verify"]).0, Some(0));
+
+    // An operator begins it.
+    let before = generation_of(&world, hurt);
+    redis(&world).fill(&group, hurt, &before);
+    done(&world, &["index", "rebuild"], hurt);
+    leads.iter().for_each(|lead| desk.routes(&world, lead));
+    caught_up(&world);
+    assert_eq!(redis(&world).keys_of(&group, hurt, &before), 0);
+    assert_eq!(ask(&world, &["index", "verify"]).0, Some(0));
+}
+
+#[test]
+fn what_an_older_build_left_is_given_back_by_who_comes_next() {
+    let mut world = World::start(&Plan::new("left"));
+    let (_, leads) = Desk::open(&world);
+    caught_up(&world);
+    assert_eq!(world.terminate(0), Some(0));
+    let (group, hurt) = (world.group().to_owned(), leads[0].partition);
+    let left = uuid::Uuid::new_v4().to_string();
+    redis(&world).leave_a_build(&group, hurt, &left);
+    let kept = generation_of(&world, hurt);
+    world.launch(0);
+    wait::until("the older build to be gone", wait::PATIENCE, || {
+        (redis(&world).keys_of(&group, hurt, &left) == 0).then_some(())
+    });
+    assert!(redis(&world).keys_of(&group, hurt, &kept) > 0);
+}
