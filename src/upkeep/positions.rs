@@ -58,6 +58,11 @@ impl Place {
             },
         }
     }
+
+    /// Whether nobody has judged anything of it since: what comes to stand there waits.
+    fn stands_since(&self, before: &Self) -> bool {
+        (&self.at, self.committed, self.progress) == (&before.at, before.committed, before.progress)
+    }
 }
 
 /// All inputs of a partition, and why it can't go on, if it can't.
@@ -73,6 +78,13 @@ pub struct Places {
     settings: SettingsFound,
     /// The next record of `router-commands`, if it can't be read.
     unreadable: Option<Record>,
+}
+
+impl Places {
+    fn stand_since(&self, before: &Self) -> bool {
+        let mut both = self.places.iter().zip(&before.places);
+        self.places.len() == before.places.len() && both.all(|(now, before)| now.stands_since(before))
+    }
 }
 
 impl Upkeep {
@@ -133,7 +145,7 @@ impl Upkeep {
         }
         sleep(STILL);
         let found = self.places(partition)?;
-        if found.places != before.places {
+        if !found.stand_since(&before) {
             let sentence = format!("partition {partition} does not stand still: its positions move; try again");
             return Err(Failure::new(Exit::Unreachable, sentence));
         }
