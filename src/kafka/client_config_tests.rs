@@ -52,6 +52,44 @@ fn every_forbidden_property_exists_and_is_a_fault() {
 }
 
 #[test]
+fn nobody_sets_what_exactly_once_rests_on() {
+    for name in [
+        "transactional.id",
+        "transaction.timeout.ms",
+        "enable.idempotence",
+        "acks",
+        "request.required.acks",
+        "retries",
+        "message.send.max.retries",
+        "message.timeout.ms",
+        "delivery.timeout.ms",
+        "partitioner",
+        "isolation.level",
+        "enable.auto.commit",
+        "auto.commit.enable",
+        "auto.commit.interval.ms",
+        "enable.auto.offset.store",
+        "offset.store.method",
+        "auto.offset.reset",
+        "check.crcs",
+        "enable.partition.eof",
+        "group.id",
+        "group.instance.id",
+        "group.protocol",
+        "group.remote.assignor",
+        "partition.assignment.strategy",
+        "session.timeout.ms",
+        "bootstrap.servers",
+        "metadata.broker.list",
+        "allow.auto.create.topics",
+        "message.max.bytes",
+    ] {
+        let named = FORBIDDEN.iter().any(|(forbidden, _)| *forbidden == name);
+        assert!(named, "{name} can be set");
+    }
+}
+
+#[test]
 fn all_faults_are_told_at_once() {
     let mut settings = with(&[
         ("isolation.level", "read_uncommitted"),

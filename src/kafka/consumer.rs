@@ -155,11 +155,7 @@ impl Consumer {
             Event::Record(record) => Some(Polled::Record(record)),
             Event::EndOfPartition(end) => Some(Polled::EndOfPartition(end)),
             Event::Rebalance { assign, partitions } => {
-                let event = match (assign, self.assignment_lost()) {
-                    (true, _) => Rebalance::Assigned(partitions),
-                    (false, true) => Rebalance::Lost(partitions),
-                    (false, false) => Rebalance::Revoked(partitions),
-                };
+                let event = Rebalance::told(assign, self.assignment_lost(), partitions);
                 self.pending = Pending::of(&event);
                 Some(Polled::Rebalance(event))
             }

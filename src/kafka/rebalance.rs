@@ -16,6 +16,15 @@ pub enum Rebalance {
 }
 
 impl Rebalance {
+    /// As the client tells it: it assigns, or takes back; what is lost went to others before it was told.
+    pub(super) fn told(assigns: bool, is_lost: bool, partitions: Vec<TopicPartition>) -> Self {
+        match (assigns, is_lost) {
+            (true, _) => Self::Assigned(partitions),
+            (false, true) => Self::Lost(partitions),
+            (false, false) => Self::Revoked(partitions),
+        }
+    }
+
     pub fn partitions(&self) -> &[TopicPartition] {
         match self {
             Self::Assigned(partitions) | Self::Revoked(partitions) | Self::Lost(partitions) => partitions,
@@ -64,6 +73,14 @@ impl Pending {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_went_to_others_already_is_lost_and_not_revoked() {
+        let told = |assigns, is_lost| Rebalance::told(assigns, is_lost, Vec::new());
+        assert_eq!(told(false, true), Rebalance::Lost(Vec::new()));
+        assert_eq!(told(false, false), Rebalance::Revoked(Vec::new()));
+        assert_eq!(told(true, false), Rebalance::Assigned(Vec::new()));
+    }
 
     #[test]
     fn an_unassign_answers_a_revocation_and_nothing_else() {

@@ -110,6 +110,14 @@ impl Transactions {
         })))
     }
 
+    /// As `begin`, and refused to a producer that is suspect.
+    pub fn begin_unless_suspect(self) -> Result<Transaction, TxnError> {
+        if self.is_suspect() {
+            return Err(TxnError::Suspect);
+        }
+        self.begin()
+    }
+
     /// Begins a transaction; no request is made. On an error the producer is gone.
     pub fn begin(self) -> Result<Transaction, TxnError> {
         self.0
@@ -121,7 +129,7 @@ impl Transactions {
     }
 
     /// A control request was slow or had to be made again, or a record was refused: open another producer before the next
-    /// transaction. With this one it may be decided by what is still on its way, or fail once more.
+    /// transaction. With this one it may be decided by what is still on its way (KAFKA-17754), or fail once more.
     pub fn is_suspect(&self) -> bool {
         self.0.suspect
     }

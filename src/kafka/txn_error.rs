@@ -44,6 +44,9 @@ pub enum TxnError {
     /// The consumer is no member of its group, so nothing would fence the commit: abort, poll.
     #[error("the consumer is no member of its group")]
     NotAMember,
+    /// What this producer was told may still be on its way, and could decide its next transaction: open another.
+    #[error("a request of the last transaction was slow or had to be made again")]
+    Suspect,
     /// The positions can't be sent as they are; a fault of ours.
     #[error("positions that can't be sent")]
     Positions(#[source] Box<Error>),
@@ -55,7 +58,7 @@ impl TxnError {
             Self::Retriable { .. } | Self::FlushTimedOut { .. } => Kind::Retry,
             Self::RequiresAbort { .. } | Self::GroupFence { .. } | Self::NotDelivered { .. } => Kind::Abort,
             Self::QueueFull | Self::NotAMember => Kind::Abort,
-            Self::Fenced { .. } | Self::Ambiguous { .. } => Kind::Replace,
+            Self::Fenced { .. } | Self::Ambiguous { .. } | Self::Suspect => Kind::Replace,
             Self::Fatal { source, .. } if refused(source.code()) => Kind::Fatal,
             Self::Fatal { .. } => Kind::Replace,
             Self::Positions(_) => Kind::Fatal,

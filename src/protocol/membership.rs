@@ -76,6 +76,12 @@ impl Core {
         self.stage.forget(partition);
     }
 
+    /// Whether nothing is left of what a consumer was given, nor under way for it.
+    #[must_use]
+    pub fn has_forgotten(&self) -> bool {
+        self.tasks.is_empty() && !self.is_waiting()
+    }
+
     /// Answers a revocation once no transaction is open and the index has what was committed, or its time is over.
     pub(super) fn close_out(&mut self) {
         let Some(until) = self.closing else { return };

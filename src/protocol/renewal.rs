@@ -27,9 +27,10 @@ impl Renewal {
         self.due.is_some()
     }
 
+    /// Not before all that the fenced consumer had is forgotten.
     #[must_use]
-    pub fn is_due(&self, now: u64) -> bool {
-        self.due.is_some_and(|due| due <= now)
+    pub fn is_due(&self, now: u64, has_forgotten: bool) -> bool {
+        has_forgotten && self.due.is_some_and(|due| due <= now)
     }
 
     pub fn done(&mut self) {
@@ -49,12 +50,13 @@ mod tests {
         for pause in [0, 1, 1, 1, 1, 1, 1, 1, 120] {
             now += 1_000 * pause;
             renewal.fenced(now);
-            assert!(renewal.is_wanted() && !renewal.is_due(now));
-            let wait = (0..).find(|wait| renewal.is_due(now + wait));
+            assert!(renewal.is_wanted() && !renewal.is_due(now, true));
+            assert!(!renewal.is_due(now + LONGEST, false), "something is left");
+            let wait = (0..).find(|wait| renewal.is_due(now + wait, true));
             waits.extend(wait);
             now += wait.unwrap_or_default();
             renewal.done();
-            assert!(!renewal.is_wanted() && !renewal.is_due(now));
+            assert!(!renewal.is_wanted() && !renewal.is_due(now, true));
         }
         assert_eq!(waits, [250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 16_000, 250]);
     }

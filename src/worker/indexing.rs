@@ -136,8 +136,66 @@ async fn due_entries(index: &Index, question: &DueQuestion) -> Result<Read<DueEn
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::index::{Begin, Change, Op};
     use std::sync::mpsc::channel;
     use std::time::Duration;
+    use uuid::Uuid;
+
+    /// An index with so many members of one clock, each with a value; the build that they are of.
+    async fn filled(members: i64) -> (Index, Generation) {
+        let (index, of) = (
+            Index::memory(),
+            Generation {
+                incarnation: Uuid::from_u128(1),
+                generation: Uuid::from_u128(2),
+                format: 1,
+            },
+        );
+        let begin = Begin {
+            expected: None,
+            of,
+            offset: 0,
+            at: 0,
+        };
+        index.begin(0, &begin).await.expect("in memory");
+        let change = |offset: i64| {
+            let (member, value) = (vec![offset as u8], vec![1]);
+            let (key, clock, start) = (member.clone(), b"clock".to_vec(), Some(offset));
+            let ops = vec![Op::Put { key, value }, Op::Clock { clock, member, start }];
+            Change { offset, ops }
+        };
+        let batch = Batch {
+            from: 0,
+            to: members,
+            changes: (0..members).map(change).collect(),
+            applied_until: None,
+        };
+        index.apply(0, &of, &batch).await.expect("in memory");
+        (index, of)
+    }
+
+    #[tokio::test]
+    async fn a_page_of_what_is_due_is_whole_only_if_no_clock_may_have_more() {
+        let (index, of) = filled(3).await;
+        for (skip, limit, found, whole) in [(0, 2, 2, false), (2, 2, 1, true), (0, 3, 3, false), (0, 4, 3, true)] {
+            let question = DueQuestion {
+                life: Life { partition: 0, epoch: 0 },
+                of,
+                cutoffs: vec![(b"clock".to_vec(), 9), (b"another".to_vec(), 9)],
+                skip,
+                limit,
+            };
+            let due = due_entries(&index, &question).await.expect("in memory");
+            let Read::Found { value, .. } = due else {
+                panic!("another build")
+            };
+            assert_eq!(
+                (value.values.len(), value.whole),
+                (found, whole),
+                "{limit} after {skip}"
+            );
+        }
+    }
 
     #[test]
     fn a_question_that_comes_to_grief_has_its_answer() {

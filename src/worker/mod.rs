@@ -1,6 +1,7 @@
 //! A worker: one OS thread with its consumer and its producer, which feeds events to the protocol and performs its actions.
 //! It decides nothing: what to do stands in `protocol`, and this file is the loop.
 
+mod answers;
 mod indexing;
 pub mod judged;
 mod opening;
@@ -209,8 +210,8 @@ impl Worker {
 
     /// Joins the group anew, once all that the fenced consumer had is forgotten.
     fn renew_consumer(&mut self) {
-        let is_due = self.renewal.is_due(now(self.started).steady_ms);
-        if !is_due || self.core.tasks().next().is_some() || self.core.is_waiting() {
+        let steady_ms = now(self.started).steady_ms;
+        if !self.renewal.is_due(steady_ms, self.core.has_forgotten()) {
             return;
         }
         let renewed = Consumer::open(&self.parts.kafka).and_then(|mut consumer| {

@@ -1,11 +1,11 @@
 //! What the worker does for each action of the protocol. Calls of Kafka block here, on the worker's thread; those of the index
 //! go on in the background.
 
+use super::answers::{self, Ended, Ends};
 use super::opening::Producer;
 use super::{Worker, beside};
 use crate::failure::{Exit, Failure};
-use crate::kafka::transaction::Blame;
-use crate::kafka::{Delivered, Ending, Fence, Kind, NewRecord, TopicPartition, TxnError};
+use crate::kafka::{Ending, Fence, NewRecord, TopicPartition};
 use crate::protocol::{Action, Event, TransactionAnswer, TransactionStep};
 use crate::shutdown::Deadline;
 use crate::telemetry::metrics::TransactionPhase;
@@ -27,7 +27,11 @@ impl Worker {
     pub(super) fn perform(&mut self, action: Action) -> Option<Event> {
         match action {
             // Nobody waits for an answer of a consumer that is fenced, nor does it hold anything.
-            Action::Assign(_) | Action::Unassign(_) if self.renewal.is_wanted() => None,
+            Action::Assign(_) | Action::Unassign(_) | Action::Pause(_) | Action::Unpause(_)
+                if self.renewal.is_wanted() =>
+            {
+                None
+            }
             Action::Assign(from) => self
                 .consumer
                 .incremental_assign(&from)
@@ -39,16 +43,12 @@ impl Worker {
                 .err()
                 .map(|error| self.no_answer(&error)),
             Action::Resume(at) => self.resume(&at),
-            Action::Pause(partitions) => self
-                .consumer
-                .pause(&partitions)
-                .err()
-                .and_then(|error| self.retry_later(&error)),
+            Action::Pause(partitions) => self.consumer.pause(&partitions).err().map(|error| self.no_flow(&error)),
             Action::Unpause(partitions) => self
                 .consumer
                 .resume(&partitions)
                 .err()
-                .and_then(|error| self.retry_later(&error)),
+                .map(|error| self.no_flow(&error)),
             Action::Recover(life, question) => {
                 self.recovery.ask(life, question);
                 None
@@ -92,9 +92,11 @@ impl Worker {
         Event::Tick
     }
 
-    fn retry_later(&mut self, error: &crate::kafka::Error) -> Option<Event> {
-        tracing::warn!(%error, "partition_flow_failed");
-        None
+    /// What it holds would flow where it must not, or stay paused and never be heard of: the protocol takes it for done.
+    fn no_flow(&mut self, error: &crate::kafka::Error) -> Event {
+        let why = format!("the client didn't stop partitions, or let them flow, as it was told to: {error}");
+        self.failed = Some(Failure::new(Exit::Internal, why));
+        Event::Tick
     }
 
     fn resume(&mut self, at: &[(TopicPartition, i64)]) -> Option<Event> {
@@ -140,14 +142,12 @@ impl Worker {
                 self.producer = opening;
                 TransactionAnswer::NotBegun
             }
-            // A slow control request of its last transaction may still be on its way (KAFKA-17754).
-            Producer::Idle(transactions) if transactions.is_suspect() => TransactionAnswer::NotBegun,
-            Producer::Idle(transactions) => match transactions.begin() {
+            Producer::Idle(transactions) => match transactions.begin_unless_suspect() {
                 Ok(transaction) => {
                     self.producer = Producer::Open(transaction);
                     TransactionAnswer::Begun
                 }
-                Err(error) => TransactionAnswer::ProducerLost(error.to_string()),
+                Err(error) => answers::not_begun(&error),
             },
             Producer::Open(_) => TransactionAnswer::ProducerLost("no producer is idle".to_owned()),
         }
@@ -160,7 +160,7 @@ impl Worker {
         };
         for (place, record) in records.into_iter().enumerate() {
             if let Err(error) = transaction.send(place, &record) {
-                return failed(error);
+                return answers::failed(error);
             }
         }
         TransactionAnswer::Produced
@@ -187,11 +187,7 @@ impl Worker {
         let Producer::Open(transaction) = &mut self.producer else {
             return gone();
         };
-        match transaction.flush(Duration::ZERO) {
-            Ok(delivered) => TransactionAnswer::Flushed(by_place(&delivered)),
-            Err(error @ TxnError::FlushTimedOut { .. }) => TransactionAnswer::MustAbort(error.to_string()),
-            Err(error) => failed(error),
-        }
+        answers::of_flush(transaction.flush(Duration::ZERO))
     }
 
     /// On a thread of its own, since the client may wait for longer than it was told to. A producer that it keeps is lost: the one
@@ -211,11 +207,7 @@ impl Worker {
             return TransactionAnswer::ProducerLost("sending offsets to the transaction: no answer".to_owned());
         };
         self.producer = Producer::Open(transaction);
-        match sent {
-            Ok(()) => TransactionAnswer::OffsetsSent,
-            Err(error) if error.kind() == Kind::Retry => TransactionAnswer::MustAbort(error.to_string()),
-            Err(error) => failed(error),
-        }
+        answers::of_offsets(sent)
     }
 
     fn end(&mut self, ends: Ends) -> TransactionAnswer {
@@ -226,83 +218,43 @@ impl Worker {
             };
             let drain = self.parts.shutdown.deadline(self.parts.drain);
             if drain.is_some_and(Deadline::has_passed) {
-                beside("producer-close", move || drop(transaction));
+                close(Producer::Open(transaction));
                 return TransactionAnswer::ProducerLost("the time of the drain is over".to_owned());
             }
             let ending = match ends {
                 Ends::Commit => transaction.commit(),
                 Ends::Abort => transaction.abort(),
             };
-            match ending {
-                Ending::Done(transactions) => {
-                    self.producer = Producer::Idle(transactions);
-                    return match ends {
-                        Ends::Commit => TransactionAnswer::Committed,
-                        Ends::Abort => TransactionAnswer::Aborted,
-                    };
+            let (left, ended) = match ending {
+                Ending::Done(transactions) => (Producer::Idle(transactions), Ended::Done),
+                Ending::Again(transaction, error) => (Producer::Open(transaction), Ended::Again(error)),
+                Ending::MustAbort(transaction, error) => (Producer::Open(transaction), Ended::MustAbort(error)),
+                Ending::Gone(error) => (Producer::absent(), Ended::Gone(error)),
+            };
+            if let Ended::Again(error) = &ended {
+                self.parts.watch.kafka_unavailable(&error.to_string());
+            }
+            let waits_on = Instant::now() < until && !self.parts.shutdown.is_wished();
+            match answers::of_end(ends, ended, waits_on) {
+                Some(lost @ TransactionAnswer::ProducerLost(_)) => {
+                    close(left);
+                    return lost;
                 }
-                Ending::Again(transaction, error) => {
-                    self.parts.watch.kafka_unavailable(&error.to_string());
-                    if Instant::now() >= until || self.parts.shutdown.is_wished() {
-                        beside("producer-close", move || drop(transaction));
-                        return TransactionAnswer::ProducerLost(error.to_string());
-                    }
-                    self.producer = Producer::Open(transaction);
+                Some(answer) => {
+                    self.producer = left;
+                    return answer;
                 }
-                Ending::MustAbort(transaction, error) => {
-                    self.producer = Producer::Open(transaction);
-                    return TransactionAnswer::MustAbort(error.to_string());
-                }
-                Ending::Gone(error) => return TransactionAnswer::ProducerLost(error.to_string()),
+                None => self.producer = left,
             }
         }
     }
 }
 
-/// The offsets in the order in which the records were sent.
-fn by_place(delivered: &[Delivered]) -> Vec<Option<i64>> {
-    let mut offsets = vec![None; delivered.iter().map(|one| one.tag + 1).max().unwrap_or(0)];
-    for Delivered { tag, offset, .. } in delivered {
-        if let Some(place) = offsets.get_mut(*tag) {
-            *place = Some(*offset);
-        }
-    }
-    offsets
-}
-
-#[derive(Clone, Copy)]
-enum Ends {
-    Commit,
-    Abort,
+/// Nobody waits for its end.
+fn close(producer: Producer) {
+    beside("producer-close", move || drop(producer));
 }
 
 fn gone() -> TransactionAnswer {
     TransactionAnswer::ProducerLost("no transaction is open".to_owned())
-}
-
-/// An error of a step within an open transaction, as the protocol takes it.
-fn failed(error: TxnError) -> TransactionAnswer {
-    let sentence = error.to_string();
-    match (error.kind(), error) {
-        (
-            _,
-            TxnError::NotDelivered {
-                tags,
-                blame: Blame::Record,
-                ..
-            },
-        ) if !tags.is_empty() => TransactionAnswer::RecordRefused {
-            place: tags[0],
-            sentence,
-        },
-        (
-            _,
-            TxnError::NotDelivered {
-                blame: Blame::AmongThese,
-                ..
-            },
-        ) => TransactionAnswer::SomeRefused(sentence),
-        (Kind::Retry | Kind::Abort, _) => TransactionAnswer::MustAbort(sentence),
-        (Kind::Replace | Kind::Fatal, _) => TransactionAnswer::ProducerLost(sentence),
-    }
 }

@@ -112,6 +112,43 @@ fn the_end_of_a_transaction_keeps_nobody_waiting_for_a_cluster_that_is_away() {
         }
         idle = done(ending);
         assert!(idle.is_suspect());
+        let refused = idle.begin_unless_suspect().err();
+        assert!(matches!(refused, Some(TxnError::Suspect)), "{refused:?}");
+        idle = Transactions::open(&settings, "t", LONG, &|| false).unwrap();
+    }
+}
+
+/// What came late may come again.
+#[test]
+fn a_producer_that_was_answered_late_begins_no_other_transaction() {
+    let (cluster, settings) = mocked(&[("in", 1), ("out", 1)]);
+    let consumer = member(&settings, "in");
+    let fence = || Fence::of(&consumer).unwrap();
+    let late = Duration::from_millis(3_300);
+    let record = NewRecord {
+        topic: "out".into(),
+        partition: Some(0),
+        value: Some("a".into()),
+        ..NewRecord::default()
+    };
+    let mut sound = Transactions::open(&settings, "t", LONG, &|| false).unwrap();
+    for slow in ["nothing", "offsets", "end"] {
+        let is_late = |step| cluster.set_round_trip(if slow == step { late } else { Duration::from_millis(1) });
+        let mut open = sound.begin_unless_suspect().unwrap();
+        open.send(0, &record).unwrap();
+        open.flush(LONG).unwrap();
+        is_late("offsets").unwrap();
+        open.send_offsets(&fence(), &[(TopicPartition::new("in", 0), 0)], LONG)
+            .unwrap();
+        is_late("end").unwrap();
+        let idle = done(open.commit());
+        cluster.set_round_trip(Duration::from_millis(1)).unwrap();
+        assert_eq!(idle.is_suspect(), slow != "nothing", "{slow} was late");
+        sound = if idle.is_suspect() {
+            Transactions::open(&settings, "t", LONG, &|| false).unwrap()
+        } else {
+            idle
+        };
     }
 }
 

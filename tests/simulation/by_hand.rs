@@ -125,15 +125,11 @@ impl Hand {
                 input_ends: vec![i64::MAX; inputs.len()],
                 settings_end: self.settings_end,
             },
-            RecoveryQuestion::LastProgress { high, .. } if high < self.high => {
-                let last = self.progress.clone();
-                let below = self.below.zip(last);
-                RecoveryAnswer::LastProgress(below.map(|(sequence, last)| Progress { sequence, ..last }))
-            }
+            RecoveryQuestion::ProgressBelow { .. } => RecoveryAnswer::ProgressBelow(self.progress_of(self.below)),
             RecoveryQuestion::LastProgress { .. } => RecoveryAnswer::LastProgress(self.progress.clone()),
             RecoveryQuestion::Marker => RecoveryAnswer::Seen(Seen {
                 marker: self.marker,
-                sequence: self.sequence,
+                progress: self.progress_of(self.sequence),
                 spoilt: std::mem::take(&mut self.spoilt),
             }),
             RecoveryQuestion::Begin(begin) => {
@@ -152,6 +148,12 @@ impl Hand {
             },
             RecoveryQuestion::Apply { .. } => RecoveryAnswer::Applied(Applied::Applied),
         }
+    }
+
+    /// The one of that number.
+    fn progress_of(&self, sequence: Option<u64>) -> Option<Progress> {
+        let last = self.progress.clone();
+        sequence.zip(last).map(|(sequence, last)| Progress { sequence, ..last })
     }
 
     /// The task runs; what was done for it.
@@ -347,6 +349,16 @@ fn an_index_that_was_applied_from_transactions_that_stand_there_no_more_stops_it
     let again = hand.after(60_000);
     hand.recover(again);
     assert!(hand.is_running() && hand.marker.is_some_and(|marker| marker.of == of));
+}
+
+#[test]
+fn a_fenced_consumer_is_forgotten_once_its_tasks_are_gone() {
+    let mut hand = Hand::new();
+    hand.assigned();
+    assert!(!hand.core.has_forgotten());
+    let commands = hand.at(TopicKind::RouterCommands);
+    hand.tell(Event::Rebalance(Rebalance::Lost(vec![commands])));
+    assert!(hand.core.has_forgotten());
 }
 
 #[test]

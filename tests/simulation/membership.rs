@@ -230,7 +230,7 @@ impl Process {
 
     /// Another client in its place, once all that it had is forgotten.
     pub fn renew(&mut self, world: &World) {
-        if self.renewal.is_due(world.now) && self.core.tasks().next().is_none() && !self.core.is_waiting() {
+        if self.renewal.is_due(world.now, self.core.has_forgotten()) {
             self.renewal.done();
             self.member = Membership::new(self.slot, world);
             self.flows.clear();

@@ -136,4 +136,24 @@ mod tests {
             assert!(said.contains("here") && said.contains(named), "{said}");
         }
     }
+
+    #[test]
+    fn a_server_that_is_no_longer_the_master_is_doubted_and_one_that_refuses_is_not() {
+        let said = |code: &str| {
+            let answer = format!("-{code} as it says\r\n");
+            let value = redis::parse_redis_value(answer.as_bytes()).unwrap();
+            let Value::ServerError(error) = value else {
+                panic!("{value:?}")
+            };
+            RedisError::from(error)
+        };
+        for code in ["READONLY", "MASTERDOWN", "CLUSTERDOWN", "ERR a script: -READONLY"] {
+            assert!(is_doubtful(&said(code)), "{code}");
+        }
+        for code in ["OOM", "NOPERM", "WRONGTYPE", "ERR"] {
+            assert!(!is_doubtful(&said(code)), "{code}");
+        }
+        let broken = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+        assert!(is_doubtful(&RedisError::from(broken)));
+    }
 }

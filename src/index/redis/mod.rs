@@ -330,7 +330,7 @@ impl Redis {
                     return Err(reply::corrupt("not as many answers as questions"));
                 }
                 value.extend(parts);
-                lowest = lowest.filter(|lowest| lowest.offset <= marker.offset).or(Some(marker));
+                lowest = Some(reply::lower(lowest, marker));
             }
         }
         let marker = lowest.ok_or_else(|| reply::corrupt("no answer to any question"))?;

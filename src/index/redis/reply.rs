@@ -98,6 +98,11 @@ fn parsed<T: std::str::FromStr>(text: &str) -> Result<T, Error> {
     text.parse().map_err(|_| corrupt("a field can't be read"))
 }
 
+/// An index that was rolled back between two answers has what its lower marker says.
+pub fn lower(met: Option<Marker>, marker: Marker) -> Marker {
+    met.filter(|met| met.offset <= marker.offset).unwrap_or(marker)
+}
+
 pub fn corrupt(what: &str) -> Error {
     Error::new(
         ErrorKind::Corrupt,
@@ -115,4 +120,33 @@ fn strange(wanted: &str, got: &Value) -> Error {
         _ => "something else",
     };
     corrupt(&format!("{wanted} was to come, and {got} came"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_in_parts_stands_where_the_lowest_of_their_markers_does() {
+        let of = Generation {
+            incarnation: Uuid::from_u128(1),
+            generation: Uuid::from_u128(2),
+            format: 1,
+        };
+        let at = |offset| Marker {
+            of,
+            offset,
+            begun_at: 0,
+            applied_until: None,
+        };
+        let of_all = |offsets: [i64; 3]| {
+            let lowest = offsets
+                .into_iter()
+                .fold(None, |met, offset| Some(lower(met, at(offset))));
+            lowest.map(|marker| marker.offset)
+        };
+        for offsets in [[7, 8, 9], [9, 8, 7], [8, 7, 9], [7, 7, 9]] {
+            assert_eq!(of_all(offsets), Some(7), "{offsets:?}");
+        }
+    }
 }

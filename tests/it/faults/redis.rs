@@ -53,6 +53,8 @@ fn a_redis_that_went_away_is_waited_for() {
 fn redis_and_a_process_may_go_at_once() {
     let mut world = World::start(&Plan {
         processes: 2,
+        // As it comes, a process has more than one.
+        set: vec![("WORKERS", "2")],
         ..Plan::new("both")
     });
     let mut stream = Stream::start(&world);

@@ -7,6 +7,8 @@ use crate::harness::topics::{COMMANDS, INBOUND, ROUTED, UNROUTED};
 use crate::harness::world::{PARTITIONS, Plan, World};
 use crate::wait;
 use serde_json::{Value, json};
+use std::process::Stdio;
+use std::time::Duration;
 
 /// A world with some leads, and of these one whose partition is to be hurt, and one of another partition.
 pub fn hurt(name: &'static str) -> (World, Desk, Lead, Lead) {
@@ -154,6 +156,83 @@ fn a_purge(world: &World, desk: &Desk, lead: &Lead, stopped: i32) {
     wait::until("what was judged to be deleted", wait::PATIENCE, || {
         (operator::offsets(&commands, lead.partition).0 > end).then_some(())
     });
+}
+
+#[test]
+fn a_partition_whose_input_grows_is_taken_for_one_that_stands_still() {
+    let (mut world, desk, lead, _) = reset("grows");
+    let number = lead.partition.to_string();
+    let arguments = ["positions", "accept", "changelog", "--partition", &number];
+    let mut accepting = world.program(&arguments).spawn().expect("the program starts");
+    let mut ids = Vec::new();
+    let ended = wait::until("the command to end", wait::PATIENCE, || {
+        ids.push(desk.send(&world, &lead.phone).0);
+        accepting.try_wait().expect("it is ours")
+    });
+    assert_eq!(ended.code(), Some(0));
+    ids.iter().for_each(|id| _ = desk.outcome(&world, id));
+    world.await_ready();
+}
+
+#[test]
+fn a_partition_whose_positions_move_is_left_as_it_is() {
+    let (mut world, desk, lead, _) = reset("moves");
+    assert_eq!(world.terminate(0), Some(0));
+    let (group, topic) = (world.group().to_owned(), world.topic(INBOUND));
+    let number = lead.partition.to_string();
+    let arguments = ["positions", "accept", "group", "--partition", &number];
+    let mut command = world.program(&arguments);
+    let mut accepting = command.stderr(Stdio::piped()).spawn().expect("the program starts");
+    let mut next = 1_000;
+    wait::until("the command to end", wait::PATIENCE, || {
+        next += 1;
+        operator::reset_offset(&group, &topic, lead.partition, next);
+        accepting.try_wait().expect("it is ours")
+    });
+    let output = accepting.wait_with_output().expect("it has ended");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(69), "{said}");
+    assert!(said.contains("does not stand still"), "{said}");
+    assert_eq!(operator::committed(&group, &topic, lead.partition), next);
+    done(&world, &["positions", "accept", "changelog"], lead.partition);
+    world.launch(0);
+    desk.routes(&world, &lead);
+    world.await_ready();
+}
+
+/// Each question about its changelog is given up soon, and asked again once others had their answers.
+#[test]
+fn a_transaction_that_hangs_in_one_changelog_keeps_no_other_partition_from_its_recovery() {
+    let (mut world, desk, lead, other) = hurt("hangs");
+    assert_eq!(world.terminate(0), Some(0));
+    let hanging = operator::Hanging::start(&world.topic("router-changelog"), lead.partition);
+    world.launch(0);
+    let (waiting, ..) = desk.send(&world, &lead.phone);
+    let (id, ..) = desk.send(&world, &other.phone);
+    wait::until("another partition to be at work", Duration::from_secs(60), || {
+        (desk.outcomes(&world, &id) == 1).then_some(())
+    });
+    assert_eq!(desk.outcomes(&world, &waiting), 0, "its changelog can't be read");
+    hanging.abort();
+    desk.outcome(&world, &waiting);
+    world.await_ready();
+}
+
+#[test]
+fn records_that_are_deleted_beneath_a_running_partition_stop_it_until_they_are_given_up() {
+    let (mut world, desk, lead, other) = hurt("beneath");
+    // Frozen until the broker has answered that nothing is there, and for less than the group waits.
+    world.signal(0, "STOP");
+    wait::let_pass(Duration::from_secs(1));
+    let (lost, partition, offset) = desk.send(&world, &lead.phone);
+    operator::delete_records(&world.topic(INBOUND), partition, offset + 1);
+    world.signal(0, "CONT");
+    await_stop(&world, lead.partition, "positions accept log --partition");
+    desk.routes(&world, &other);
+    done(&world, &["positions", "accept", "log"], lead.partition);
+    desk.routes(&world, &lead);
+    world.await_ready();
+    assert_eq!(desk.outcomes(&world, &lost), 0);
 }
 
 #[test]
