@@ -181,7 +181,8 @@ fn environment(prefix: &str) -> Vec<(String, String)> {
         ("KAFKA__TRANSACTION_TIMEOUT_MS", TRANSACTION.as_millis().to_string()),
         ("TOPICS__PREFIX", prefix.to_owned()),
         ("TOPICS__PARTITIONS", PARTITIONS.to_string()),
-        ("WORKERS", "1".to_owned()),
+        // As it comes, a process has more than one.
+        ("WORKERS", "2".to_owned()),
         ("LOG__FORMAT", "text".to_owned()),
     ];
     let named = values.map(|(name, value)| (format!("CHATROOM_ROUTER_{name}"), value));

@@ -147,8 +147,8 @@ fn each_cable(stage: &Stage<'_>, slots: &[usize], from: From, what: impl Fn(&Pro
         if from != From::Redis {
             what(&stage.broker.cables[*slot]);
         }
-        if let Some(cable) = stage.store.cable(*slot).filter(|_| from != From::Kafka) {
-            what(cable);
+        if from != From::Kafka {
+            stage.store.cables(*slot).iter().for_each(&what);
         }
     }
 }

@@ -1,19 +1,15 @@
-//! The index is what the changelog says up to the index's marker: both are read, neither through a running process.
+//! The index is what the changelog says up to the index's marker, and nothing else: both are read, neither through a running
+//! process.
 
-use chatroom_router::index::{Batch, Begin, Change, Due, Generation, Index, Read, Settings as Redis};
+use chatroom_router::index::{Batch, Begin, Change, Generation, Held, Index, Read, Settings as Redis};
 use chatroom_router::kafka::{Lookup, RangeReader, Settings, TopicPartition};
 use chatroom_router::state::clocks;
 use chatroom_router::state::keys::RecordKey;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const PIECE: usize = 4_000;
-/// More than any clock of these tests has.
-const ALL: usize = 100_000;
-
-type Values = Vec<Option<Vec<u8>>>;
-
 pub struct Comparison {
     kafka: Settings,
     changelog: String,
@@ -47,23 +43,10 @@ impl Comparison {
             return (vec![format!("partition {partition} has no index")], 0);
         };
         let records = self.changelog_to(partition, marker.offset);
-        let keys: BTreeSet<Vec<u8>> = records.iter().map(|(_, key, _)| key.clone()).collect();
-        let keys: Vec<Vec<u8>> = keys.into_iter().collect();
         let wanted = self.folded(partition, marker.of, marker.offset, records);
-        let looked =
-            [&wanted, &self.redis].map(|index| self.runtime.block_on(all_of(index, partition, &marker.of, &keys)));
-        let [(wanted, wanted_clocks), (found, found_clocks)] = looked;
-        let values = keys
-            .iter()
-            .zip(wanted.iter().zip(&found))
-            .filter(|(_, (wanted, found))| wanted != found);
-        let mut faults: Vec<String> = values
-            .map(|(key, _)| format!("partition {partition}: the value of {key:02x?} differs"))
-            .collect();
-        if wanted_clocks != found_clocks {
-            faults.push(format!("partition {partition}: the clocks differ"));
-        }
-        (faults, keys.len())
+        let [wanted, found] =
+            [&wanted, &self.redis].map(|index| self.runtime.block_on(all_of(index, partition, &marker.of)));
+        (differences(partition, &wanted, &found), wanted.len())
     }
 
     fn changelog_to(&self, partition: i32, end: i64) -> Vec<(i64, Vec<u8>, Option<Vec<u8>>)> {
@@ -108,29 +91,58 @@ impl Comparison {
     }
 }
 
-type Clocks = BTreeSet<(Vec<u8>, Vec<u8>, i64)>;
+/// All that a build holds, each value and each member of a clock once: which it is, and what is said of it.
+type Holdings = BTreeMap<String, String>;
 
-async fn all_of(index: &Index, partition: i32, of: &Generation, keys: &[Vec<u8>]) -> (Values, Clocks) {
-    let values = found(index.read(partition, of, keys).await.expect("the index answers"));
-    let names = found(index.clocks(partition, of).await.expect("the index answers"));
-    let names: HashSet<Vec<u8>> = names.into_iter().collect();
-    let mut clocks = Clocks::new();
-    for clock in names {
-        let due = Due {
-            clock: &clock,
-            upto: i64::MAX / 2,
-            skip: 0,
+async fn all_of(index: &Index, partition: i32, of: &Generation) -> Holdings {
+    let mut all = Holdings::new();
+    let mut each = |held| {
+        let (name, what) = match held {
+            Held::Value { key, value } => (format!("the value of {key:02x?}"), format!("{value:02x?}")),
+            Held::Clock { clock, member, start } => {
+                let clock = String::from_utf8_lossy(&clock).into_owned();
+                (format!("{member:02x?} on the clock {clock}"), start.to_string())
+            }
         };
-        let members = index.due(partition, of, &[due], ALL).await.expect("the index answers");
-        let members = found(members).into_iter().flatten();
-        clocks.extend(members.map(|member| (clock.clone(), member.member, member.start)));
+        all.insert(name, what);
+    };
+    match index.walk(partition, of, &mut each).await.expect("the index answers") {
+        Read::Found { .. } => all,
+        Read::Foreign(marker) => panic!("the index changed while nobody wrote: {marker:?}"),
     }
-    (values, clocks)
 }
 
-fn found<T>(read: Read<T>) -> T {
-    match read {
-        Read::Found { value, .. } => value,
-        Read::Foreign(marker) => panic!("the index changed while nobody wrote: {marker:?}"),
+/// What one has and the other has not, or has otherwise.
+fn differences(partition: i32, wanted: &Holdings, found: &Holdings) -> Vec<String> {
+    let names: BTreeSet<&String> = wanted.keys().chain(found.keys()).collect();
+    let differing = names
+        .into_iter()
+        .filter_map(|name| match (wanted.get(name), found.get(name)) {
+            (Some(wanted), Some(found)) if wanted == found => None,
+            (Some(_), Some(_)) => Some(format!("{name} differs")),
+            (Some(_), None) => Some(format!("{name} is missing")),
+            (None, _) => Some(format!("{name} is one too many")),
+        });
+    differing
+        .map(|difference| format!("partition {partition}: {difference}"))
+        .collect()
+}
+
+#[test]
+fn an_index_is_compared_both_ways() {
+    let held = |names: &[(&str, &str)]| -> Holdings {
+        let owned = names
+            .iter()
+            .map(|(name, what)| ((*name).to_owned(), (*what).to_owned()));
+        owned.collect()
+    };
+    let changelog = held(&[("a", "1"), ("b", "2")]);
+    assert!(differences(0, &changelog, &changelog).is_empty());
+    for (index, fault) in [
+        (held(&[("a", "1")]), "b is missing"),
+        (held(&[("a", "1"), ("b", "3")]), "b differs"),
+        (held(&[("a", "1"), ("b", "2"), ("c", "3")]), "c is one too many"),
+    ] {
+        assert_eq!(differences(0, &changelog, &index), [format!("partition 0: {fault}")]);
     }
 }

@@ -40,7 +40,7 @@ fn a_minute_of_trouble() {
     eprintln!("CHAOS='{}' repeats this run", options.words());
     let mut report = Report::new();
     script::minute(&options, &mut report);
-    report.print();
+    report.conclude();
 }
 
 #[test]
@@ -53,5 +53,5 @@ fn all_of_the_trouble() {
         Mode::Script => script::whole(&options, &mut report),
         Mode::Random => script::chance(&options, &mut report),
     }
-    report.print();
+    report.conclude();
 }

@@ -17,14 +17,18 @@ fn aims(kind: &str) -> (Option<Duration>, Option<Duration>) {
     }
 }
 
+/// So many worlds may be lost to Kafka, and one more for every ten that were judged.
+const MOST_LOST: usize = 2;
+
 pub struct Report {
     began: Instant,
     /// What the worlds have in common, said before each kind.
     pub world: &'static str,
     kinds: BTreeMap<String, Vec<(Duration, Duration)>>,
     total: Outcome,
+    judged_worlds: usize,
     /// Not judged: Kafka itself had lost some of their transactions.
-    pub lost_worlds: usize,
+    lost_worlds: usize,
 }
 
 impl Report {
@@ -34,6 +38,7 @@ impl Report {
             world: "",
             kinds: BTreeMap::new(),
             total: Outcome::default(),
+            judged_worlds: 0,
             lost_worlds: 0,
         }
     }
@@ -49,13 +54,36 @@ impl Report {
         self.total.sent += outcome.sent;
         self.total.matched += outcome.matched;
         self.total.compared += outcome.compared;
+        self.judged_worlds += 1;
+    }
+
+    /// A world is not judged. That excuses whatever went wrong in it, so it must stay rare.
+    pub fn lose(&mut self) {
+        self.lost_worlds += 1;
+        let (lost, judged) = (self.lost_worlds, self.judged_worlds);
+        assert!(
+            lost <= MOST_LOST + judged / 10,
+            "{lost} worlds were not judged beside {judged} that were: too many"
+        );
+    }
+
+    /// How many worlds were judged by now.
+    pub fn judged_worlds(&self) -> usize {
+        self.judged_worlds
     }
 
     pub fn time(&self) -> Duration {
         self.began.elapsed()
     }
 
-    pub fn print(&self) {
+    /// What nobody judged did not go well.
+    pub fn conclude(&self) {
+        self.print();
+        let Outcome { matched, compared, .. } = self.total;
+        assert!(matched > 0 && compared > 0, "nothing was judged");
+    }
+
+    fn print(&self) {
         let mut table = Table::new();
         table.set_header([
             "fault",
@@ -107,4 +135,18 @@ fn spread(mut times: Vec<Duration>, aim: Option<Duration>) -> String {
         Some(aim) => format!("{spread} (aim: {})", aim.as_secs()),
         None => spread,
     }
+}
+
+#[test]
+fn a_run_that_judged_nothing_fails() {
+    let report = Report::new();
+    assert!(std::panic::catch_unwind(|| report.conclude()).is_err());
+}
+
+#[test]
+fn worlds_that_kafka_lost_are_few() {
+    let mut report = Report::new();
+    (0..MOST_LOST).for_each(|_| report.lose());
+    let one_more = std::panic::AssertUnwindSafe(|| report.lose());
+    assert!(std::panic::catch_unwind(one_more).is_err());
 }

@@ -1,5 +1,5 @@
-//! The Redis of a world: one that each process reaches over a cable of its own, or a master and a replica that a sentinel
-//! watches. Nothing is saved, so who restarts is empty.
+//! The Redis of a world: one, or a master and a replica that a sentinel watches. Each process reaches it over cables of its own: a
+//! sentinel names the same address to all, so what it names is changed on the way. Nothing is saved, so who restarts is empty.
 
 use crate::harness::process::Process;
 use crate::harness::services::free_port;
@@ -106,6 +106,8 @@ pub enum Store {
 
 /// A master, its replica, and who decides which is which.
 pub struct Watched {
+    /// Of each process: to the sentinel, and to the servers.
+    cables: Vec<[Proxy; 3]>,
     servers: [Server; 2],
     sentinel: Process,
     port: u16,
@@ -118,7 +120,7 @@ impl Store {
         Store::Single { server, cables }
     }
 
-    pub fn watched(dir: &Path) -> Store {
+    pub fn watched(dir: &Path, cables: usize) -> Store {
         let servers = [Server::start(dir), Server::start(dir)];
         let [master, replica] = &servers;
         tell(replica, &format!("REPLICAOF 127.0.0.1 {}", master.port));
@@ -134,7 +136,13 @@ impl Store {
         let mut command = Command::new("redis-server");
         command.arg(&file).arg("--sentinel");
         let sentinel = Process::start("sentinel", &mut command, &dir.join("sentinel.log"));
+        let cabled = || {
+            let [one, other] = [Proxy::to(servers[0].port), Proxy::to(servers[1].port)];
+            let instead = [(servers[0].port, one.port()), (servers[1].port, other.port())];
+            [Proxy::naming(port, &instead), one, other]
+        };
         let watched = Watched {
+            cables: (0..cables).map(|_| cabled()).collect(),
             servers,
             sentinel,
             port,
@@ -147,7 +155,10 @@ impl Store {
     pub fn url_of(&self, slot: usize) -> String {
         match self {
             Store::Single { cables, .. } => format!("redis://127.0.0.1:{}/0", cables[slot].port()),
-            Store::Watched(watched) => format!("redis+sentinel://127.0.0.1:{}/chat", watched.port),
+            Store::Watched(watched) => {
+                let [sentinel, ..] = &watched.cables[slot];
+                format!("redis+sentinel://127.0.0.1:{}/chat", sentinel.port())
+            }
         }
     }
 
@@ -159,10 +170,10 @@ impl Store {
         }
     }
 
-    pub fn cable(&self, slot: usize) -> Option<&Proxy> {
+    pub fn cables(&self, slot: usize) -> &[Proxy] {
         match self {
-            Store::Single { cables, .. } => cables.get(slot),
-            Store::Watched(_) => None,
+            Store::Single { cables, .. } => std::slice::from_ref(&cables[slot]),
+            Store::Watched(watched) => &watched.cables[slot],
         }
     }
 
