@@ -163,7 +163,8 @@ fn a_partition_whose_input_grows_is_taken_for_one_that_stands_still() {
     let (mut world, desk, lead, _) = reset("grows");
     let number = lead.partition.to_string();
     let arguments = ["positions", "accept", "changelog", "--partition", &number];
-    let mut accepting = world.program(&arguments).spawn().expect("the program starts");
+    let mut command = world.program(&arguments);
+    let mut accepting = command.stdout(Stdio::null()).spawn().expect("the program starts");
     let mut ids = Vec::new();
     let ended = wait::until("the command to end", wait::PATIENCE, || {
         ids.push(desk.send(&world, &lead.phone).0);
