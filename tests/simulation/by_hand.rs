@@ -3,6 +3,7 @@
 mod batches;
 mod clock;
 mod isolation;
+mod leaving;
 mod settings;
 mod unreadable;
 

@@ -197,6 +197,11 @@ impl Process {
             return self.tell(TransactionAnswer::MustAbort("the offsets were not taken".to_owned()));
         }
         self.check_halts(&offsets);
+        assert_eq!(
+            self.producer.offsets.len(),
+            self.producer.records.len(),
+            "offsets are sent once all records are delivered"
+        );
         let id = self.transactional_id();
         let asker = Asker {
             id: &id,

@@ -5,7 +5,7 @@ use chatroom_router::contract::instant;
 use serde_json::json;
 
 /// A record of inbound messages at that place. Nobody knows its org.
-fn message(hand: &Hand, partition: i32, offset: i64) -> Record {
+pub fn message(hand: &Hand, partition: i32, offset: i64) -> Record {
     message_from(hand, &format!("+9198123456{partition}{offset}"), partition, offset)
 }
 
@@ -68,10 +68,15 @@ impl Hand {
     }
 
     /// What is collected is judged; what the transaction is given.
-    fn produced(&mut self) -> Vec<chatroom_router::kafka::NewRecord> {
+    pub fn produced(&mut self) -> Vec<chatroom_router::kafka::NewRecord> {
         let asked = self.after(1_000);
-        let mut done = self.nothing_read(&asked);
-        done.extend(self.settings(&asked));
+        self.produced_for(&asked)
+    }
+
+    /// The same, where that was asked for it.
+    fn produced_for(&mut self, asked: &[Action]) -> Vec<chatroom_router::kafka::NewRecord> {
+        let mut done = self.nothing_read(asked);
+        done.extend(self.settings(asked));
         let more = self.nothing_read(&done);
         done.extend(more);
         assert!(matches!(step_of(done), Some(TransactionStep::Begin)));
@@ -173,4 +178,111 @@ fn a_seek_that_failed_in_an_input_of_more_partitions_doubts_the_task_that_reads_
         question,
         RecoveryQuestion::Committed(_)
     )));
+}
+
+/// No progress record names what it has not moved, so offsets of it would contradict the changelog when it starts anew.
+#[test]
+fn a_task_that_its_batch_did_not_move_sends_no_offsets() {
+    let mut hand = Hand::of(2);
+    hand.tell(hand.counts(2));
+    hand.assigned_all();
+    let asked = hand.after(1_000);
+    hand.settings_are(&asked, days_of_inactivity(&[(0, 1)]));
+    hand.tell(Event::ClockHorizon(day(30)));
+    let searched = hand.after(1);
+    let found = searched.iter().find_map(|action| match action {
+        Action::FindDue(question) if question.life.partition == 0 => Some((question.life, question.of)),
+        _ => None,
+    });
+    let (life, of) = found.expect("a search");
+    let marker = Marker {
+        of,
+        offset: 0,
+        begun_at: 0,
+        applied_until: None,
+    };
+    let page = DueEntries {
+        values: Vec::new(),
+        whole: false,
+    };
+    hand.tell(Event::Record(message(&hand, 1, 0)));
+    let mut asked = hand.tell(Event::Due(life, Ok(Read::Found { marker, value: page })));
+    asked.extend(hand.after(1_000));
+    let records = hand.produced_for(&asked);
+    let offsets = (0..records.len() as i64).map(Some).collect();
+    let TransactionStep::SendOffsets(sent) = hand.step(TransactionAnswer::Flushed(offsets)) else {
+        panic!("no offsets are sent");
+    };
+    assert!(
+        !sent.is_empty() && sent.iter().all(|(at, _)| at.partition == 1),
+        "{sent:?}"
+    );
+}
+
+#[test]
+fn a_commit_that_ends_late_says_nothing_of_a_life_that_began_since() {
+    let mut hand = Hand::of(2);
+    hand.tell(hand.counts(2));
+    hand.assigned_all();
+    hand.tell(Event::Record(message(&hand, 0, 0)));
+    let records = hand.produced();
+    let offsets = (0..records.len() as i64).map(Some).collect();
+    hand.step(TransactionAnswer::Flushed(offsets));
+    hand.step(TransactionAnswer::OffsetsSent);
+    let doubted = hand.tell(Event::IndexDiffers(0));
+    hand.recover(doubted);
+    assert!(hand.is_running());
+    hand.tell(Event::Transaction(TransactionAnswer::Committed));
+    let running = hand.core.tasks().next().and_then(|task| task.running());
+    let running = running.expect("it runs");
+    assert!(
+        running.positions.values().all(|next| *next == 0),
+        "recovery found nothing"
+    );
+    assert_eq!(running.overlay.committed(), running.overlay.acknowledged());
+}
+
+#[test]
+fn a_task_whose_changelog_was_written_nobody_knows_where_finds_it_out_anew() {
+    let mut hand = Hand::of(2);
+    hand.tell(hand.counts(2));
+    hand.assigned_all();
+    hand.tell(Event::Record(message(&hand, 0, 0)));
+    let records = hand.produced();
+    let ended = hand.committed(records.len() - 1);
+    assert!(
+        is_asked(&ended, |question| matches!(question, RecoveryQuestion::Committed(_))),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn a_batch_that_is_aborted_again_and_again_waits_longer_each_time_and_after_a_minute_somebody_knows() {
+    let mut hand = Hand::of(2);
+    hand.tell(hand.counts(2));
+    hand.assigned_all();
+    hand.tell(Event::Record(message(&hand, 0, 0)));
+    hand.produced();
+    let (mut waits, mut told) = (Vec::new(), false);
+    while !told {
+        hand.tell(Event::Transaction(TransactionAnswer::MustAbort("no answer".to_owned())));
+        let mut aborted = hand.tell(Event::Transaction(TransactionAnswer::Aborted));
+        let since = hand.now_ms;
+        told = aborted
+            .iter()
+            .any(|action| matches!(action, Action::Report(Report::NoProgress { .. })));
+        while !aborted
+            .iter()
+            .any(|action| matches!(action, Action::Transaction(TransactionStep::Begin)))
+        {
+            aborted = hand.after(10);
+            let read = hand.nothing_read(&aborted);
+            aborted.extend(read);
+        }
+        hand.step(TransactionAnswer::Begun);
+        waits.push(hand.now_ms - since);
+        assert!(hand.now_ms < 70_000, "nobody is told");
+    }
+    assert!(hand.now_ms >= 60_000, "{} ms", hand.now_ms);
+    assert!(waits.is_sorted() && waits.first() < waits.last(), "{waits:?}");
 }

@@ -138,6 +138,8 @@ fn an_index_that_can_t_be_read_is_built_anew_and_stops_its_partition_if_that_doe
     let (life, before, _) = reads(&asked, 0).expect("a question");
     let found = hand.tell(unreadable(life));
     assert_eq!(doubted(&found), [(0, "index_unreadable")]);
+    let rests = |action: &Action| matches!(action, Action::Pause(held) if held.iter().all(|at| at.partition == 0));
+    assert!(found.iter().any(rests), "its inputs rest, and no others: {found:?}");
     hand.marker = Some(Marker {
         of: before,
         offset: 0,
@@ -169,31 +171,94 @@ fn an_index_that_can_t_be_read_is_built_anew_and_stops_its_partition_if_that_doe
     assert!(stop_of(&later).is_none(), "long after, it is another matter");
 }
 
+/// Answers what is asked in recovery, and that of its index otherwise.
+fn recover_with(
+    hand: &mut Hand,
+    mut actions: Vec<Action>,
+    of_index: impl Fn(&RecoveryQuestion) -> Option<RecoveryAnswer>,
+) -> Vec<Action> {
+    let mut done = Vec::new();
+    while let Some(place) = actions.iter().position(|action| matches!(action, Action::Recover(..))) {
+        let Action::Recover(life, question) = actions.remove(place) else {
+            unreachable!("it was found there")
+        };
+        let answer = of_index(&question).unwrap_or_else(|| hand.answer(question));
+        done.append(&mut actions);
+        actions = hand.tell(Event::Recovered(life, answer));
+    }
+    done.append(&mut actions);
+    done
+}
+
+fn poem() -> Option<RecoveryAnswer> {
+    Some(RecoveryAnswer::Unreadable("it holds a poem".to_owned()))
+}
+
 #[test]
 fn a_marker_that_can_t_be_read_stops_its_partition_and_is_not_written_over() {
     let mut hand = Hand::new();
     let commands = hand.at(TopicKind::RouterCommands);
-    let mut actions = hand.tell(Event::Rebalance(Rebalance::Assigned(vec![commands])));
-    for _ in 0..2 {
-        let mut done = Vec::new();
-        while let Some(place) = actions.iter().position(|action| matches!(action, Action::Recover(..))) {
-            let Action::Recover(life, question) = actions.remove(place) else {
-                unreachable!("it was found there")
-            };
-            let answer = match question {
-                RecoveryQuestion::Marker => RecoveryAnswer::Unreadable("it holds a poem".to_owned()),
-                RecoveryQuestion::Begin(_) => panic!("it is written over"),
-                question => hand.answer(question),
-            };
-            done.append(&mut actions);
-            actions = hand.tell(Event::Recovered(life, answer));
-        }
-        done.append(&mut actions);
-        if let Some(why) = stop_of(&done) {
-            assert!(why.contains("it holds a poem"), "{why}");
-            return;
-        }
-        actions = hand.after(1_000);
-    }
-    panic!("it does not stop");
+    let of_index = |question: &RecoveryQuestion| match question {
+        RecoveryQuestion::Marker => poem(),
+        RecoveryQuestion::Begin(_) => panic!("it is written over"),
+        _ => None,
+    };
+    let asked = hand.tell(Event::Rebalance(Rebalance::Assigned(vec![commands])));
+    let once = recover_with(&mut hand, asked, of_index);
+    assert!(stop_of(&once).is_none(), "it is looked at twice");
+    let again = hand.after(1_000);
+    let stopped = recover_with(&mut hand, again, of_index);
+    assert!(stop_of(&stopped).is_some_and(|why| why.contains("it holds a poem")));
+}
+
+#[test]
+fn an_index_that_could_not_be_written_is_built_anew_even_after_a_stop() {
+    let mut hand = Hand::new();
+    let first = Progress::first(&hand.shared.expected, Uuid::from_u128(7));
+    let of = Generation {
+        incarnation: first.incarnation,
+        generation: Uuid::from_u128(8),
+        format: hand.shared.expected.index_format(),
+    };
+    (hand.high, hand.progress) = (5, Some(first));
+    let marker = Marker {
+        of,
+        offset: 4,
+        begun_at: BEGINNING_MS,
+        applied_until: Some(BEGINNING_MS),
+    };
+    hand.marker = Some(marker);
+    let of_index = |question: &RecoveryQuestion| match question {
+        RecoveryQuestion::Apply { .. } => poem(),
+        _ => None,
+    };
+    let commands = hand.at(TopicKind::RouterCommands);
+    let asked = hand.tell(Event::Rebalance(Rebalance::Assigned(vec![commands])));
+    recover_with(&mut hand, asked, of_index);
+    assert_eq!(hand.marker, Some(marker), "its values stand there, and are written on");
+    let again = hand.after(1_000);
+    let stopped = recover_with(&mut hand, again, of_index);
+    assert!(stop_of(&stopped).is_some(), "nor could another build be written");
+    hand.marker = Some(marker);
+    let later = hand.after(60_000);
+    hand.recover(later);
+    assert!(hand.is_running());
+    assert_ne!(hand.marker.map(|marker| marker.of), Some(of), "it is not believed");
+}
+
+/// Whoever has written more to the index than this task has committed is its owner, or was.
+#[test]
+fn an_index_that_is_beyond_what_its_task_committed_is_not_believed() {
+    let (mut hand, asked) = Hand::two_at_work();
+    hand.settings(&asked);
+    let (life, of, keys) = reads(&asked, 0).expect("a question");
+    let marker = Marker {
+        of,
+        offset: 1,
+        begun_at: 0,
+        applied_until: None,
+    };
+    let value = vec![None; keys];
+    let answered = hand.tell(Event::Values(life, Ok(Read::Found { marker, value })));
+    assert_eq!(doubted(&answered), [(0, "index_ahead")]);
 }
