@@ -17,6 +17,8 @@ pub struct Broker {
     dir: PathBuf,
     arguments: Vec<String>,
     process: Option<Process>,
+    /// How much it had said before it was started last.
+    said: usize,
     pub cables: Vec<Proxy>,
 }
 
@@ -38,6 +40,7 @@ impl Broker {
             dir: dir.to_owned(),
             arguments,
             process: None,
+            said: 0,
             cables: proxies,
         };
         broker.launch();
@@ -49,6 +52,7 @@ impl Broker {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/services/broker");
         let mut command = Command::new(script);
         command.args(&self.arguments);
+        self.said = self.text().len();
         self.process = Some(Process::start("kafka", &mut command, &self.output()));
     }
 
@@ -75,19 +79,37 @@ impl Broker {
         process.signal("CONT");
     }
 
-    /// What it says of markers that it did not write, of a world's transactions. The coordinator takes a partition without a
+    /// What it says of its own faults in a world. Of markers that it did not write: the coordinator takes a partition without a
     /// leader for a deleted one, and where there is no other replica none has a leader while a broker goes or comes: what it
-    /// calls committed is aborted later, in part, or hangs. Nothing that reads or writes there can mend that.
-    pub fn lost_markers(&self, prefix: &str) -> String {
-        let text = std::fs::read(self.output()).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
+    /// calls committed is aborted later, in part, or hangs. And of a coordinator of groups that failed for good while it was
+    /// loaded. Nothing that reads or writes there can mend that.
+    pub fn own_faults(&self, prefix: &str) -> String {
+        let text = self.text();
         let lost = |line: &&str| line.contains("likely deleted already") && line.contains(prefix);
-        text.lines().filter(lost).collect::<Vec<_>>().join("\n")
+        let lost = text.lines().filter(lost);
+        lost.chain(self.failed(&text)).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Those of its coordinators that serve no group until it is started again.
+    fn failed<'a>(&self, text: &'a str) -> impl Iterator<Item = &'a str> {
+        let since = text.get(self.said..).unwrap_or_default();
+        since.lines().filter(|line| line.contains("context is in FAILED state"))
+    }
+
+    /// Started again if it is of no use to the next world.
+    pub fn mend(&mut self) {
+        if self.failed(&self.text()).next().is_some() {
+            self.restart("TERM");
+        }
+    }
+
+    fn text(&self) -> String {
+        let text = std::fs::read(self.output()).unwrap_or_default();
+        String::from_utf8_lossy(&text).into_owned()
     }
 
     fn starts(&self) -> usize {
-        let text = std::fs::read(self.output()).unwrap_or_default();
-        String::from_utf8_lossy(&text).matches("Kafka Server started").count()
+        self.text().matches("Kafka Server started").count()
     }
 
     fn await_started(&mut self, starts: usize) {

@@ -42,20 +42,21 @@ impl World {
         }
     }
 
-    /// Strike after strike, until there is no next; then it is judged. A world whose transactions Kafka itself has lost isn't.
+    /// Strike after strike, until there is no next; then it is judged. A world in which Kafka itself has failed isn't.
     fn play(self, broker: &mut Broker, options: &Options, report: &mut Report, next: Next<'_>) {
         report.world = self.name();
         let dir = Directory::new(options);
         let played = AssertUnwindSafe(|| self.play_in(&dir, broker, (options, next), report));
         let Err(failure) = catch_unwind(played) else { return };
-        let lost = broker.lost_markers(&prefix(dir.path()));
+        let lost = broker.own_faults(&prefix(dir.path()));
         if lost.is_empty() {
             let (name, words) = (self.name(), options.words());
             eprintln!("the world ({name}) failed that CHAOS='{words}' begins with");
             resume_unwind(failure);
         }
-        eprintln!("Kafka itself has lost transactions of this world, which is not judged:\n{lost}");
+        eprintln!("Kafka itself has failed in this world, which is not judged:\n{lost}");
         report.lose();
+        broker.mend();
     }
 
     fn play_in(self, dir: &Directory, broker: &mut Broker, (options, next): (&Options, Next<'_>), report: &mut Report) {

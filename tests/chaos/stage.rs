@@ -101,7 +101,7 @@ impl<'a> Stage<'a> {
         let first_commits = || self.ledger().timeline.first_commits(since);
         let soon = wait::within(SOON, first_commits);
         // Of what Kafka has lost nothing comes back, and there are other worlds.
-        let is_hopeless = || !self.broker.lost_markers(&self.cluster.prefix).is_empty();
+        let is_hopeless = || !self.broker.own_faults(&self.cluster.prefix).is_empty();
         let back = soon.or_else(|| (!is_hopeless()).then(|| wait::within(BACK, first_commits))?);
         back.unwrap_or_else(|| {
             let ledger = self.ledger();
