@@ -182,10 +182,12 @@ impl World {
     }
 
     /// Loses all that a topic holds, and some of its partitions.
-    pub fn shrink(&self, name: &str, partitions: usize) {
+    pub fn shrink(&mut self, name: &str, partitions: usize) {
         let topic = self.topic(name);
         self.delete(&topic);
         self.admin.create(&[(topic, partitions)]);
+        // The one before goes on choosing among the partitions that it knows.
+        self.client = Client::new(&self.prefix);
     }
 
     fn delete(&self, topic: &String) {
