@@ -81,8 +81,9 @@ impl Broker {
 
     /// What it says of its own faults in a world. Of markers that it did not write: the coordinator takes a partition without a
     /// leader for a deleted one, and where there is no other replica none has a leader while a broker goes or comes: what it
-    /// calls committed is aborted later, in part, or hangs. And of a coordinator of groups that failed for good while it was
-    /// loaded. Nothing that reads or writes there can mend that.
+    /// calls committed is aborted later, in part, or hangs. And of a coordinator of groups that lost its way while it was loaded:
+    /// it fails for good, or forgets who has joined, and these wait for its answer for minutes. Nothing that reads or writes
+    /// there can mend that.
     pub fn own_faults(&self, prefix: &str) -> String {
         let text = self.text();
         let lost = |line: &&str| line.contains("likely deleted already") && line.contains(prefix);
@@ -90,10 +91,13 @@ impl Broker {
         lost.chain(self.failed(&text)).collect::<Vec<_>>().join("\n")
     }
 
-    /// Those of its coordinators that serve no group until it is started again.
+    /// What its coordinators of groups came to since it was started.
     fn failed<'a>(&self, text: &'a str) -> impl Iterator<Item = &'a str> {
         let since = text.get(self.said..).unwrap_or_default();
-        since.lines().filter(|line| line.contains("context is in FAILED state"))
+        let signs = ["context is in FAILED state", "out of sync with the underlying log"];
+        since
+            .lines()
+            .filter(move |line| signs.iter().any(|sign| line.contains(sign)))
     }
 
     /// Started again if it is of no use to the next world.
