@@ -49,7 +49,7 @@ test-fast: prerequisites ## The tests that need no services
 	cargo test $(CARGO_FLAGS) $(PURE_TESTS) $(ARGS)
 
 .PHONY: chaos
-chaos: prerequisites ## Kill, freeze, cut off and restart all there is under load, for twenty minutes (ARGS='mode=random seconds=3600 seed=7')
+chaos: prerequisites ## Kill, freeze, cut off and restart all there is under load, for half an hour (ARGS='mode=random seconds=3600 seed=7')
 	CHAOS='$(ARGS)' cargo test $(CARGO_FLAGS) --test chaos -- --ignored --nocapture
 
 .PHONY: bench

@@ -44,7 +44,7 @@ fn a_minute_of_trouble() {
 }
 
 #[test]
-#[ignore = "takes twenty minutes: make chaos"]
+#[ignore = "takes half an hour: make chaos"]
 fn all_of_the_trouble() {
     let options = Options::of_the_caller();
     eprintln!("CHAOS='{}' repeats this run", options.words());
