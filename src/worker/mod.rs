@@ -30,6 +30,8 @@ const ANSWER_WAIT: Duration = Duration::from_millis(2);
 const CLOSE: Duration = Duration::from_secs(1);
 /// The longest without a poll while the next batch has no room: rebalances and faults are told by polls alone.
 const UNPOLLED: Duration = Duration::from_millis(200);
+/// What was judged is told so often: it stays judged, so nothing is lost if it is told late.
+const TELL: Duration = Duration::from_secs(1);
 /// Records taken from the client at once.
 const DRAIN: usize = 1_000;
 
@@ -111,6 +113,7 @@ impl Worker {
     /// The loop. Gives back until when the end of it may take.
     fn turn(&mut self) -> Deadline {
         let mut draining: Option<Deadline> = None;
+        let mut told = Instant::now();
         while self.failed.is_none() {
             if draining.is_none()
                 && let Some(deadline) = self.parts.shutdown.deadline(self.parts.drain)
@@ -133,7 +136,10 @@ impl Worker {
             self.look_whether_flushed(ANSWER_WAIT);
             self.handle(Event::Tick);
             self.parts.watch.turned(self.core.overlay_bytes());
-            self.parts.judged.tell(self.core.judged());
+            if told.elapsed() >= TELL {
+                told = Instant::now();
+                self.parts.judged.tell(self.core.judged());
+            }
         }
         draining.unwrap_or_else(|| Deadline::after(Duration::from_secs(1)))
     }
