@@ -102,13 +102,22 @@ impl Hand {
     }
 
     /// Answers all questions of recovery that these actions ask, as far as it goes. Gives back all else that is done.
-    fn recover(&mut self, mut actions: Vec<Action>) -> Vec<Action> {
+    fn recover(&mut self, actions: Vec<Action>) -> Vec<Action> {
+        self.recover_with(actions, |_| None)
+    }
+
+    /// The same, but for what is answered otherwise.
+    fn recover_with(
+        &mut self,
+        mut actions: Vec<Action>,
+        otherwise: impl Fn(&RecoveryQuestion) -> Option<RecoveryAnswer>,
+    ) -> Vec<Action> {
         let mut done = Vec::new();
         while let Some(place) = actions.iter().position(|action| matches!(action, Action::Recover(..))) {
             let Action::Recover(life, question) = actions.remove(place) else {
                 unreachable!("it was found there")
             };
-            let answer = self.answer(question);
+            let answer = otherwise(&question).unwrap_or_else(|| self.answer(question));
             done.append(&mut actions);
             actions = self.tell(Event::Recovered(life, answer));
         }
@@ -468,14 +477,6 @@ fn days_of_inactivity(from: &[(i64, u32)]) -> SettingsTable {
     table
 }
 
-/// The latest start of a clock that is asked for.
-fn searched_to(actions: &[Action]) -> Option<Instant> {
-    actions.iter().find_map(|action| match action {
-        Action::FindDue(question) => question.cutoffs.iter().map(|(_, upto)| Instant(*upto)).max(),
-        _ => None,
-    })
-}
-
 /// A5: what was due under the days in force at any instant is due, whether or not a sweep came by.
 #[test]
 fn what_is_judged_late_is_swept_by_the_days_that_were_in_force_then() {
@@ -487,16 +488,7 @@ fn what_is_judged_late_is_swept_by_the_days_that_were_in_force_then() {
     hand.settings_are(&asked, table.clone());
     hand.tell(Event::ClockHorizon(day(30)));
     let sweep = |hand: &mut Hand| {
-        let searched = searched_to(&hand.after(1));
-        let nothing = Read::Found {
-            marker: hand.marker.expect("a build"),
-            value: DueEntries {
-                values: Vec::new(),
-                whole: true,
-            },
-        };
-        let life = hand.life();
-        hand.tell(Event::Due(life, Ok(nothing)));
+        let searched = hand.searched();
         let asked = hand.after(1_000);
         hand.settings_are(&asked, days_of_inactivity(&[(0, 1), (2, 180)]));
         searched
@@ -523,10 +515,7 @@ fn what_is_judged_late_is_swept_by_the_days_that_were_in_force_then() {
         panic!("nothing is produced");
     };
     hand.step(TransactionAnswer::Produced);
-    let offsets = (0..records.len() as i64).map(Some).collect();
-    hand.step(TransactionAnswer::Flushed(offsets));
-    hand.step(TransactionAnswer::OffsetsSent);
-    hand.tell(Event::Transaction(TransactionAnswer::Committed));
+    hand.committed(records.len());
     hand.tell(Event::ClockHorizon(day(32)));
     assert_eq!(sweep(&mut hand), Some(by_the_first), "by that of which this may be due");
     hand.tell(Event::ClockHorizon(day(33)));

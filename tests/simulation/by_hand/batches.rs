@@ -36,7 +36,15 @@ fn name(partition: i32, offset: i64) -> String {
 }
 
 impl Hand {
-    pub fn assigned_all(&mut self) {
+    /// With all its partitions, and as many of each input.
+    pub fn at_work(partitions: i32) -> Self {
+        let mut hand = Self::of(partitions);
+        hand.tell(hand.counts(partitions));
+        hand.assigned_all();
+        hand
+    }
+
+    fn assigned_all(&mut self) {
         let topic = self.shared.topic(TopicKind::RouterCommands).clone();
         let count = self.shared.expected.partitions.count();
         for partition in 0..count {
@@ -47,6 +55,22 @@ impl Hand {
             self.recover(actions);
         }
         assert!(self.is_running());
+    }
+
+    /// So many records are delivered, from offset 0 on; the offsets that are sent then.
+    pub fn delivered(&mut self, records: usize) -> Vec<(TopicPartition, i64)> {
+        let offsets = (0..records as i64).map(Some).collect();
+        match self.step(TransactionAnswer::Flushed(offsets)) {
+            TransactionStep::SendOffsets(offsets) => offsets,
+            other => panic!("no offsets are sent: {other:?}"),
+        }
+    }
+
+    /// So many records are delivered, and their transaction is committed.
+    pub fn committed(&mut self, records: usize) -> Vec<Action> {
+        self.delivered(records);
+        self.step(TransactionAnswer::OffsetsSent);
+        self.tell(Event::Transaction(TransactionAnswer::Committed))
     }
 
     /// Nothing is in the index.
@@ -86,13 +110,6 @@ impl Hand {
         self.step(TransactionAnswer::Produced);
         records
     }
-
-    pub fn committed(&mut self, records: usize) -> Vec<Action> {
-        let offsets = (0..records as i64).map(Some).collect();
-        self.step(TransactionAnswer::Flushed(offsets));
-        self.step(TransactionAnswer::OffsetsSent);
-        self.tell(Event::Transaction(TransactionAnswer::Committed))
-    }
 }
 
 fn halts(actions: &[Action]) -> bool {
@@ -102,9 +119,7 @@ fn halts(actions: &[Action]) -> bool {
 
 #[test]
 fn what_was_given_up_is_found_out_again_once_other_items_of_the_batch_are_gone() {
-    let mut hand = Hand::of(2);
-    hand.tell(hand.counts(2));
-    hand.assigned_all();
+    let mut hand = Hand::at_work(2);
     for (partition, offset) in [(0, 0), (1, 0), (1, 1)] {
         hand.tell(Event::Record(message(&hand, partition, offset)));
     }
@@ -183,9 +198,7 @@ fn a_seek_that_failed_in_an_input_of_more_partitions_doubts_the_task_that_reads_
 /// No progress record names what it has not moved, so offsets of it would contradict the changelog when it starts anew.
 #[test]
 fn a_task_that_its_batch_did_not_move_sends_no_offsets() {
-    let mut hand = Hand::of(2);
-    hand.tell(hand.counts(2));
-    hand.assigned_all();
+    let mut hand = Hand::at_work(2);
     let asked = hand.after(1_000);
     hand.settings_are(&asked, days_of_inactivity(&[(0, 1)]));
     hand.tell(Event::ClockHorizon(day(30)));
@@ -209,10 +222,7 @@ fn a_task_that_its_batch_did_not_move_sends_no_offsets() {
     let mut asked = hand.tell(Event::Due(life, Ok(Read::Found { marker, value: page })));
     asked.extend(hand.after(1_000));
     let records = hand.produced_for(&asked);
-    let offsets = (0..records.len() as i64).map(Some).collect();
-    let TransactionStep::SendOffsets(sent) = hand.step(TransactionAnswer::Flushed(offsets)) else {
-        panic!("no offsets are sent");
-    };
+    let sent = hand.delivered(records.len());
     assert!(
         !sent.is_empty() && sent.iter().all(|(at, _)| at.partition == 1),
         "{sent:?}"
@@ -221,13 +231,10 @@ fn a_task_that_its_batch_did_not_move_sends_no_offsets() {
 
 #[test]
 fn a_commit_that_ends_late_says_nothing_of_a_life_that_began_since() {
-    let mut hand = Hand::of(2);
-    hand.tell(hand.counts(2));
-    hand.assigned_all();
+    let mut hand = Hand::at_work(2);
     hand.tell(Event::Record(message(&hand, 0, 0)));
     let records = hand.produced();
-    let offsets = (0..records.len() as i64).map(Some).collect();
-    hand.step(TransactionAnswer::Flushed(offsets));
+    hand.delivered(records.len());
     hand.step(TransactionAnswer::OffsetsSent);
     let doubted = hand.tell(Event::IndexDiffers(0));
     hand.recover(doubted);
@@ -244,9 +251,7 @@ fn a_commit_that_ends_late_says_nothing_of_a_life_that_began_since() {
 
 #[test]
 fn a_task_whose_changelog_was_written_nobody_knows_where_finds_it_out_anew() {
-    let mut hand = Hand::of(2);
-    hand.tell(hand.counts(2));
-    hand.assigned_all();
+    let mut hand = Hand::at_work(2);
     hand.tell(Event::Record(message(&hand, 0, 0)));
     let records = hand.produced();
     let ended = hand.committed(records.len() - 1);
@@ -258,9 +263,7 @@ fn a_task_whose_changelog_was_written_nobody_knows_where_finds_it_out_anew() {
 
 #[test]
 fn a_batch_that_is_aborted_again_and_again_waits_longer_each_time_and_after_a_minute_somebody_knows() {
-    let mut hand = Hand::of(2);
-    hand.tell(hand.counts(2));
-    hand.assigned_all();
+    let mut hand = Hand::at_work(2);
     hand.tell(Event::Record(message(&hand, 0, 0)));
     hand.produced();
     let (mut waits, mut told) = (Vec::new(), false);

@@ -31,9 +31,7 @@ fn unreadable(life: Life) -> Event {
 impl Hand {
     /// Two tasks, of which each has a record to judge; what is asked for it.
     fn two_at_work() -> (Self, Vec<Action>) {
-        let mut hand = Self::of(2);
-        hand.tell(hand.counts(2));
-        hand.assigned_all();
+        let mut hand = Self::at_work(2);
         (0..2).for_each(|partition| hand.collects(partition, 0));
         let asked = hand.after(1_000);
         (hand, asked)
@@ -171,25 +169,6 @@ fn an_index_that_can_t_be_read_is_built_anew_and_stops_its_partition_if_that_doe
     assert!(stop_of(&later).is_none(), "long after, it is another matter");
 }
 
-/// Answers what is asked in recovery, and that of its index otherwise.
-fn recover_with(
-    hand: &mut Hand,
-    mut actions: Vec<Action>,
-    of_index: impl Fn(&RecoveryQuestion) -> Option<RecoveryAnswer>,
-) -> Vec<Action> {
-    let mut done = Vec::new();
-    while let Some(place) = actions.iter().position(|action| matches!(action, Action::Recover(..))) {
-        let Action::Recover(life, question) = actions.remove(place) else {
-            unreachable!("it was found there")
-        };
-        let answer = of_index(&question).unwrap_or_else(|| hand.answer(question));
-        done.append(&mut actions);
-        actions = hand.tell(Event::Recovered(life, answer));
-    }
-    done.append(&mut actions);
-    done
-}
-
 fn poem() -> Option<RecoveryAnswer> {
     Some(RecoveryAnswer::Unreadable("it holds a poem".to_owned()))
 }
@@ -204,10 +183,10 @@ fn a_marker_that_can_t_be_read_stops_its_partition_and_is_not_written_over() {
         _ => None,
     };
     let asked = hand.tell(Event::Rebalance(Rebalance::Assigned(vec![commands])));
-    let once = recover_with(&mut hand, asked, of_index);
+    let once = hand.recover_with(asked, of_index);
     assert!(stop_of(&once).is_none(), "it is looked at twice");
     let again = hand.after(1_000);
-    let stopped = recover_with(&mut hand, again, of_index);
+    let stopped = hand.recover_with(again, of_index);
     assert!(stop_of(&stopped).is_some_and(|why| why.contains("it holds a poem")));
 }
 
@@ -234,10 +213,10 @@ fn an_index_that_could_not_be_written_is_built_anew_even_after_a_stop() {
     };
     let commands = hand.at(TopicKind::RouterCommands);
     let asked = hand.tell(Event::Rebalance(Rebalance::Assigned(vec![commands])));
-    recover_with(&mut hand, asked, of_index);
+    hand.recover_with(asked, of_index);
     assert_eq!(hand.marker, Some(marker), "its values stand there, and are written on");
     let again = hand.after(1_000);
-    let stopped = recover_with(&mut hand, again, of_index);
+    let stopped = hand.recover_with(again, of_index);
     assert!(stop_of(&stopped).is_some(), "nor could another build be written");
     hand.marker = Some(marker);
     let later = hand.after(60_000);

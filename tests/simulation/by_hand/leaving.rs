@@ -15,9 +15,7 @@ fn closes(actions: &[Action]) -> bool {
 impl Hand {
     /// Its partitions, of which the first has committed what its index has not.
     fn unsettled(partitions: i32) -> Self {
-        let mut hand = Self::of(partitions);
-        hand.tell(hand.counts(partitions));
-        hand.assigned_all();
+        let mut hand = Self::at_work(partitions);
         hand.tell(Event::Record(message(&hand, 0, 0)));
         let records = hand.produced();
         hand.committed(records.len());
@@ -56,8 +54,7 @@ fn no_batch_begins_while_a_partition_is_given_up() {
 
 #[test]
 fn no_batch_begins_once_the_end_is_wished_for() {
-    let mut hand = Hand::of(1);
-    hand.assigned_all();
+    let mut hand = Hand::at_work(1);
     hand.tell(Event::Drain);
     hand.tell(Event::Record(message(&hand, 0, 0)));
     assert!(!asks_settings(&hand.after(1_000)) && !hand.core.is_waiting());
@@ -67,24 +64,19 @@ fn no_batch_begins_once_the_end_is_wished_for() {
 /// The client may tell of the end late: after the records that came behind it.
 #[test]
 fn an_end_that_lies_behind_moves_no_position() {
-    let mut hand = Hand::of(1);
-    hand.assigned_all();
+    let mut hand = Hand::at_work(1);
     let inbound = hand.at(TopicKind::InboundMessages);
     (0..2).for_each(|offset| drop(hand.tell(Event::Record(message(&hand, 0, offset)))));
     hand.tell(Event::EndReached(inbound.at(1)));
     let records = hand.produced();
-    let offsets = (0..records.len() as i64).map(Some).collect();
-    let TransactionStep::SendOffsets(sent) = hand.step(TransactionAnswer::Flushed(offsets)) else {
-        panic!("no offsets are sent");
-    };
+    let sent = hand.delivered(records.len());
     assert!(sent.contains(&(inbound, 2)), "{sent:?}");
 }
 
 #[test]
 fn a_revocation_is_answered_once_the_transaction_has_ended() {
     let answers = |actions: &[Action]| actions.iter().any(|action| matches!(action, Action::Unassign(_)));
-    let mut hand = Hand::of(1);
-    hand.assigned_all();
+    let mut hand = Hand::at_work(1);
     hand.tell(Event::Record(message(&hand, 0, 0)));
     let records = hand.produced();
     // Its index has all that was committed before, so only the transaction is waited for.

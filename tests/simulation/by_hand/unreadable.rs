@@ -22,10 +22,7 @@ fn commit(hand: &mut Hand, asked: &[Action]) -> (usize, Vec<(TopicPartition, i64
         panic!("nothing is produced");
     };
     hand.step(TransactionAnswer::Produced);
-    let offsets = (0..records.len() as i64).map(Some).collect();
-    let TransactionStep::SendOffsets(offsets) = hand.step(TransactionAnswer::Flushed(offsets)) else {
-        panic!("no offsets are sent");
-    };
+    let offsets = hand.delivered(records.len());
     hand.step(TransactionAnswer::OffsetsSent);
     hand.tell(Event::Transaction(TransactionAnswer::Committed));
     (records.len(), offsets)
