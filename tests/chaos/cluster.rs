@@ -1,6 +1,6 @@
 //! The processes of the real program, each in a slot of its own: its instance's name, its cable to Kafka, its cable to Redis.
 
-use crate::broker::Broker;
+use crate::brokers::Brokers;
 use crate::harness::process::Process;
 use crate::harness::services::{free_port, kafka_brokers};
 use crate::harness::topics::{Admin, INPUTS, OUTPUTS};
@@ -67,12 +67,12 @@ impl Cluster {
     }
 
     /// Starts the process of this slot, the same instance as before.
-    pub fn launch(&mut self, slot: usize, broker: &Broker, store: &Store) {
+    pub fn launch(&mut self, slot: usize, brokers: &Brokers, store: &Store) {
         let admin_port = free_port();
         let name = format!("router-{slot}");
         let mut command = program(&self.environment);
         let own = [
-            ("KAFKA__BROKERS", format!("127.0.0.1:{}", broker.cables[slot].port())),
+            ("KAFKA__BROKERS", brokers.addresses(slot)),
             ("KAFKA__INSTANCE_ID", format!("{}{slot}", self.prefix)),
             ("KAFKA__STATIC_MEMBERSHIP", self.is_static.to_string()),
             ("INDEX__URL", store.url_of(slot)),
@@ -181,6 +181,7 @@ fn environment(prefix: &str) -> Vec<(String, String)> {
         ("KAFKA__TRANSACTION_TIMEOUT_MS", TRANSACTION.as_millis().to_string()),
         ("TOPICS__PREFIX", prefix.to_owned()),
         ("TOPICS__PARTITIONS", PARTITIONS.to_string()),
+        ("TIMERS__GRACE_SECONDS", "2".to_owned()),
         // As it comes, a process has more than one.
         ("WORKERS", "2".to_owned()),
         ("LOG__FORMAT", "text".to_owned()),

@@ -1,5 +1,6 @@
 //! What is done to a world: one fault of a process, and one of a service while it lasts. Each ends with all at work again.
 
+use crate::brokers::Which;
 use crate::cluster::SESSION;
 use crate::dice::Dice;
 use crate::harness::services::kafka_brokers;
@@ -49,12 +50,16 @@ pub enum From {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OfService {
     Nothing,
-    BrokerEnds,
-    BrokerIsKilled,
+    BrokersEnd(Which),
+    BrokersAreKilled(Which),
     /// SIGSTOP for so long.
-    BrokerFreezes(Duration),
+    BrokersFreeze(Which, Duration),
     /// Gone for so long, and empty again; under a sentinel a replica takes over that has missed so much.
     RedisRestarts(Duration),
+    /// Ends, and starts with what it held so long before.
+    RedisRecalls(Duration),
+    /// For so long it takes nothing more.
+    RedisIsFull(Duration),
     RedisForgets,
 }
 
@@ -145,7 +150,7 @@ fn cut_off(
 fn each_cable(stage: &Stage<'_>, slots: &[usize], from: From, what: impl Fn(&Proxy)) {
     for slot in slots {
         if from != From::Redis {
-            what(&stage.broker.cables[*slot]);
+            stage.brokers.cables(*slot).for_each(&what);
         }
         if from != From::Kafka {
             stage.store.cables(*slot).iter().for_each(&what);
@@ -226,10 +231,12 @@ impl OfService {
         let began = Instant::now();
         match self {
             OfService::Nothing => return Duration::ZERO,
-            OfService::BrokerEnds => stage.broker.restart("TERM"),
-            OfService::BrokerIsKilled => stage.broker.restart("KILL"),
-            OfService::BrokerFreezes(time) => stage.broker.freeze(time),
+            OfService::BrokersEnd(which) => stage.brokers.restart(which, "TERM"),
+            OfService::BrokersAreKilled(which) => stage.brokers.restart(which, "KILL"),
+            OfService::BrokersFreeze(which, time) => stage.brokers.freeze(which, time),
             OfService::RedisRestarts(away) => stage.store.restart(away),
+            OfService::RedisRecalls(past) => stage.store.recall(past),
+            OfService::RedisIsFull(time) => stage.store.fill(time),
             OfService::RedisForgets => stage.store.flush(),
         }
         began.elapsed()
@@ -259,10 +266,15 @@ impl fmt::Display for Strike {
         };
         let of_service = match self.1 {
             OfService::Nothing => "",
-            OfService::BrokerEnds => "broker restart",
-            OfService::BrokerIsKilled => "broker kill -9",
-            OfService::BrokerFreezes(_) => "broker freeze",
+            OfService::BrokersEnd(Which::One) => "broker restart",
+            OfService::BrokersEnd(Which::All) => "restart of all brokers",
+            OfService::BrokersAreKilled(Which::One) => "broker kill -9",
+            OfService::BrokersAreKilled(Which::All) => "kill -9 of all brokers",
+            OfService::BrokersFreeze(Which::One, _) => "broker freeze",
+            OfService::BrokersFreeze(Which::All, _) => "freeze of all brokers",
             OfService::RedisRestarts(_) => "Redis restart",
+            OfService::RedisRecalls(_) => "Redis from an old dump",
+            OfService::RedisIsFull(_) => "Redis full",
             OfService::RedisForgets => "FLUSHALL",
         };
         let both = if of_process.is_empty() || of_service.is_empty() {

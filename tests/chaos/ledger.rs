@@ -51,6 +51,16 @@ impl Ledger {
         self.awaited.remove("");
     }
 
+    /// These may have come, as the last under their keys.
+    pub fn allow(&mut self, outs: Vec<Out>) {
+        let came = |out: &Out| {
+            let queue = self.open.get(&(out.topic, out.key.clone()));
+            queue.is_some_and(|queue| !queue.found.is_empty())
+        };
+        let (came, _): (Vec<Out>, Vec<Out>) = outs.into_iter().partition(came);
+        self.settled(came);
+    }
+
     pub fn found(&mut self, record: &Record, at: Instant) {
         if record.topic == DEAD {
             return self
@@ -94,6 +104,11 @@ impl Ledger {
         if queue.wanted.is_empty() && queue.found.is_empty() {
             self.open.remove(&lane);
         }
+    }
+
+    /// Outputs that must come and have not.
+    pub fn owed(&self) -> usize {
+        self.open.values().map(|queue| queue.wanted.len()).sum()
     }
 
     pub fn awaits(&self, name: &str) -> bool {

@@ -20,9 +20,15 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 const ORGS: usize = 2;
-const LANES: usize = 60;
+const LANES: usize = 96;
 const WABA_PHONES: [&str; 3] = ["+12025550100", "+12025550101", "+12025550102"];
 const TICK: Duration = Duration::from_millis(20);
+/// How often the model looks for timers that are due.
+const LOOK: Duration = Duration::from_secs(1);
+const IDLE_DAYS: i32 = 30;
+const MOST_DAYS: i32 = 60;
+/// The first timer is due so long after a world's start, the last some seventy times as long.
+const FIRST_DUE_MS: f64 = 8_000.0;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -37,6 +43,10 @@ enum Kind {
     /// Commands on a contact, which moves between two phones. One at a time: those that come while it moves wait, and of
     /// many that wait the program refuses some (`BUSY`).
     Contact,
+    /// Messages of a customer whose chatroom is nearly too old to stay active without one.
+    Idle,
+    /// The same of one whose contact is about to expire.
+    Old,
 }
 
 struct Lane {
@@ -48,6 +58,8 @@ struct Lane {
     said: Vec<Value>,
     /// The input that was sent last.
     last: String,
+    /// When its timer is due, if it has one.
+    due: Timestamp,
 }
 
 /// What is sent, and the model that says what follows.
@@ -57,13 +69,15 @@ pub struct Load {
     dice: Dice,
     lanes: Vec<Lane>,
     counter: usize,
+    /// Records that timers alone led to.
+    timed: usize,
     ledger: Arc<Mutex<Ledger>>,
 }
 
 /// A load that runs until it is stopped.
 pub struct Flowing {
     stop: Arc<AtomicBool>,
-    thread: JoinHandle<usize>,
+    thread: JoinHandle<(Load, usize)>,
 }
 
 impl Load {
@@ -75,15 +89,20 @@ impl Load {
             dice,
             lanes: (0..ORGS).flat_map(lanes).collect(),
             counter: 0,
+            timed: 0,
             ledger,
         };
+        load.spread_timers();
         load.put_settings(cluster, log);
         let upserts: Vec<Input> = (0..load.lanes.len()).map(|lane| load.upsert(lane, 0)).collect();
         load.await_all(log, &upserts);
-        for waba_phone in &WABA_PHONES[..2] {
-            let with_rooms = (0..load.lanes.len()).filter(|lane| load.lanes[*lane].kind != Kind::Contact);
+        for (round, waba_phone) in WABA_PHONES[..2].iter().enumerate() {
+            // What is judged in the past is so once: its timer may be due when we come again.
+            let has_room = |kind| kind != Kind::Contact && (kind != Kind::Idle || round == 0);
+            let with_rooms: Vec<usize> = (0..load.lanes.len())
+                .filter(|lane| has_room(load.lanes[*lane].kind))
+                .collect();
             let creations: Vec<Input> = with_rooms
-                .collect::<Vec<_>>()
                 .into_iter()
                 .map(|lane| load.create(lane, waba_phone))
                 .collect();
@@ -95,12 +114,22 @@ impl Load {
         load
     }
 
+    /// Half of them in the first minutes, for a world that does not last.
+    fn spread_timers(&mut self) {
+        for lane in &mut self.lanes {
+            let part = self.dice.roll(1_000) as f64 / 1_000.0;
+            lane.due = now() + SignedDuration::from_millis((FIRST_DUE_MS * 70_f64.powf(part)) as i64);
+        }
+    }
+
     fn put_settings(&mut self, cluster: &Cluster, log: &Log) {
         for org in 0..ORGS {
             let id = format!("org-{org}");
             let wabas = WABA_PHONES.map(|phone| json!({"phone": phone, "phone_number_id": phone, "waba_id": "1"}));
             let value = json!({
-                "org_id": id, "request_id": "s", "waba_phones": wabas, "deactivate_after_days": 30, "expire_after_days": 60,
+                "org_id": id, "request_id": "s", "waba_phones": wabas, "deactivate_after_days": IDLE_DAYS,
+                "expire_after_days": MOST_DAYS,
+                "expired_auto_reply": {"text": "This conversation is closed."},
             });
             let input = Input::new(SETTINGS, &id, value.to_string().as_bytes(), now());
             self.client.send(&input);
@@ -139,17 +168,38 @@ impl Load {
         let theirs = stop.clone();
         let thread = std::thread::spawn(move || {
             let started = Instant::now();
-            let mut sent = 0;
+            let (mut sent, mut look) = (0, started);
             while !theirs.load(Ordering::Relaxed) {
+                if look.elapsed() >= LOOK {
+                    look = Instant::now();
+                    self.expect_timers();
+                }
                 let due = started.elapsed().as_millis() as usize * rate / 1_000;
                 (sent..due).for_each(|_| self.send_one());
                 sent = due.max(sent);
                 wait::let_pass(TICK);
             }
             self.client.flush();
-            sent
+            (self, sent)
         });
         Flowing { stop, thread }
+    }
+
+    /// What timers have led to by now must come, and be said so.
+    pub fn expect_timers(&mut self) {
+        let outs = self.model.sweep(now());
+        self.timed += outs.len();
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).settled(outs);
+    }
+
+    /// The same once nobody may be there any more to publish what was due last: it may have come.
+    pub fn allow_timers(&mut self) {
+        let outs = self.model.sweep(now());
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner).allow(outs);
+    }
+
+    pub fn timed(&self) -> usize {
+        self.timed
     }
 
     fn send_one(&mut self) {
@@ -160,7 +210,7 @@ impl Load {
             return;
         }
         let (input, name) = match self.lanes[lane].kind {
-            Kind::Customer | Kind::Astray => self.message(lane),
+            Kind::Customer | Kind::Astray | Kind::Idle | Kind::Old => self.message(lane),
             Kind::Agent => self.answer(lane),
             Kind::Room => self.room_command(lane),
             Kind::Contact => {
@@ -202,23 +252,38 @@ impl Load {
     fn upsert(&mut self, lane: usize, phone: usize) -> Input {
         let request_id = self.unique("r");
         let first_name = format!("Name {}", self.dice.roll(3));
+        let of = &self.lanes[lane];
         let Lane {
             org, crm_id, phones, ..
-        } = &self.lanes[lane];
-        let value = json!({
+        } = of;
+        let mut value = json!({
             "type": "contact.upsert", "request_id": request_id, "org_id": org, "crm_id": crm_id, "phone": phones[phone],
             "first_name": first_name,
         });
-        Input::new(CRM, &format!("{org}:{crm_id}"), value.to_string().as_bytes(), now())
+        if of.kind == Kind::Old {
+            value["created_at"] = json!(of.due - days(MOST_DAYS));
+        }
+        Input::new(
+            CRM,
+            &format!("{org}:{crm_id}"),
+            value.to_string().as_bytes(),
+            of.beginning(),
+        )
     }
 
     fn create(&mut self, lane: usize, waba_phone: &str) -> Input {
         let request_id = self.unique("r");
-        let Lane { org, crm_id, .. } = &self.lanes[lane];
+        let of = &self.lanes[lane];
+        let Lane { org, crm_id, .. } = of;
         let value = json!({
             "type": "chatroom.create", "request_id": request_id, "org_id": org, "crm_id": crm_id, "waba_phone": waba_phone,
         });
-        Input::new(CRM, &format!("{org}:{crm_id}"), value.to_string().as_bytes(), now())
+        Input::new(
+            CRM,
+            &format!("{org}:{crm_id}"),
+            value.to_string().as_bytes(),
+            of.beginning(),
+        )
     }
 
     fn message(&mut self, lane: usize) -> (Input, String) {
@@ -276,6 +341,14 @@ impl Load {
 }
 
 impl Lane {
+    /// When its contact and its chatroom are made.
+    fn beginning(&self) -> Timestamp {
+        match self.kind {
+            Kind::Idle => self.due - days(IDLE_DAYS),
+            _ => now(),
+        }
+    }
+
     /// The partition that judges what it sends; that of a contact that moves changes.
     fn home(&self) -> Option<i32> {
         let key = format!("{}:{}", self.org, self.phones[0]);
@@ -285,17 +358,17 @@ impl Lane {
 }
 
 impl Flowing {
-    /// Returns how many records were sent, once Kafka has them all.
-    pub fn stop(self) -> usize {
+    /// Returns the load and how many records were sent, once Kafka has them all.
+    pub fn stop(self) -> (Load, usize) {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().expect("the load ends well")
     }
 }
 
 fn lanes(org: usize) -> impl Iterator<Item = Lane> {
-    use Kind::{Agent, Astray, Contact, Customer, Room};
-    const KINDS: [Kind; 10] = [
-        Customer, Agent, Customer, Room, Customer, Astray, Customer, Contact, Customer, Customer,
+    use Kind::{Agent, Astray, Contact, Customer, Idle, Old, Room};
+    const KINDS: [Kind; 12] = [
+        Customer, Agent, Idle, Room, Old, Astray, Customer, Contact, Idle, Customer, Old, Customer,
     ];
     (0..LANES).map(move |number| Lane {
         org: format!("org-{org}"),
@@ -305,6 +378,7 @@ fn lanes(org: usize) -> impl Iterator<Item = Lane> {
         rooms: Vec::new(),
         said: Vec::new(),
         last: String::new(),
+        due: Timestamp::MAX,
     })
 }
 
@@ -337,6 +411,10 @@ fn rename_in(value: &mut Value, names: &HashMap<String, String>) {
         Value::Object(fields) => fields.values_mut().for_each(|field| rename_in(field, names)),
         _ => {}
     }
+}
+
+fn days(count: i32) -> SignedDuration {
+    SignedDuration::from_hours(i64::from(count) * 24)
 }
 
 /// As exact as Kafka's timestamps are.

@@ -1,13 +1,13 @@
-//! Real processes on a real Kafka and a real Redis, under load, while all of them are killed, frozen, cut off and restarted.
-//! Judged from the logs alone, once every transaction has ended: the outputs are what the model of the rules says, per key
-//! and in order; none came twice; the index is what the changelog says.
+//! Real processes on a real Kafka of three nodes and a real Redis, under load, while all of them are killed, frozen, cut off
+//! and restarted, and timers fall due. Judged from the logs alone, once every transaction has ended: the outputs are what the
+//! model of the rules says, per key and in order; none came twice; the index is what the changelog says.
 //!
-//! `make test` plays a minute of it, `make chaos` the whole script; `make chaos ARGS='mode=random seconds=3600 seed=7'`
+//! `make test` plays a minute of it, on one node, `make chaos` the whole script; `make chaos ARGS='mode=random seconds=3600 seed=7'`
 //! goes on by chance. Every seed is printed and repeats its run.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)] // A test that panics has said what it found.
 #![allow(dead_code)] // What is shared with the tests of one world has more to it than is needed here.
 
-mod broker;
+mod brokers;
 mod cluster;
 #[path = "../it/faults/dice.rs"]
 mod dice;

@@ -54,6 +54,7 @@ impl Report {
     pub fn add(&mut self, outcome: &Outcome) {
         self.total.sent += outcome.sent;
         self.total.matched += outcome.matched;
+        self.total.timed += outcome.timed;
         self.total.compared += outcome.compared;
         self.judged_worlds += 1;
     }
@@ -111,13 +112,14 @@ impl Report {
         let Outcome {
             sent,
             matched,
+            timed,
             compared,
         } = self.total;
         let faults: usize = self.kinds.values().map(Vec::len).sum();
         eprintln!("{table}");
         eprintln!(
-            "{sent} records sent, {faults} faults survived, {matched} outputs as the model says, none twice, each key in order; \
-             {compared} records of the index as the changelog says; {:.0?}",
+            "{sent} records sent, {faults} faults survived, {matched} outputs as the model says ({timed} of them by timers), none twice, each key \
+             in order; {compared} records of the index as the changelog says; {:.0?}",
             self.began.elapsed()
         );
         if self.lost_worlds > 0 {

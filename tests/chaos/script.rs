@@ -1,6 +1,6 @@
 //! Which faults, in which order, on which world.
 
-use crate::broker::Broker;
+use crate::brokers::{Brokers, Which};
 use crate::cluster::{SLOTS, prefix};
 use crate::dice::Dice;
 use crate::faults::{From, OfProcess, OfService, Strike, Whom};
@@ -19,9 +19,11 @@ use tempfile::TempDir;
 const LONG: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_secs(8);
 const AWAY: Duration = Duration::from_secs(2);
+/// Of Kafka: one of them may fail, and the others have all that was confirmed.
+const NODES: usize = 3;
 /// Longer than `/livez` waits for a loop that hangs.
 const OUTAGE: Duration = Duration::from_secs(75);
-/// Longer than the group waits for a member; shorter than the outages of brokers that start anew.
+/// Longer than the group waits for a member, and than the other nodes wait for one of theirs.
 const SILENCE: Duration = Duration::from_secs(12);
 /// A world by chance lasts about so long before it is judged.
 const WORLD: Duration = Duration::from_secs(120);
@@ -43,12 +45,12 @@ impl World {
     }
 
     /// Strike after strike, until there is no next; then it is judged. A world in which Kafka itself has failed isn't.
-    fn play(self, broker: &mut Broker, options: &Options, report: &mut Report, next: Next<'_>) {
+    fn play(self, brokers: &mut Brokers, options: &Options, report: &mut Report, next: Next<'_>) {
         report.world = self.name();
         let dir = Directory::new(options);
-        let played = AssertUnwindSafe(|| self.play_in(&dir, broker, (options, next), report));
+        let played = AssertUnwindSafe(|| self.play_in(&dir, brokers, (options, next), report));
         let Err(failure) = catch_unwind(played) else { return };
-        let lost = broker.own_faults(&prefix(dir.path()));
+        let lost = brokers.own_faults(&prefix(dir.path()));
         if lost.is_empty() {
             let (name, words) = (self.name(), options.words());
             eprintln!("the world ({name}) failed that CHAOS='{words}' begins with");
@@ -56,10 +58,16 @@ impl World {
         }
         eprintln!("Kafka itself has failed in this world, which is not judged:\n{lost}");
         report.lose();
-        broker.mend();
+        brokers.mend();
     }
 
-    fn play_in(self, dir: &Directory, broker: &mut Broker, (options, next): (&Options, Next<'_>), report: &mut Report) {
+    fn play_in(
+        self,
+        dir: &Directory,
+        brokers: &mut Brokers,
+        (options, next): (&Options, Next<'_>),
+        report: &mut Report,
+    ) {
         let store = if self.is_watched {
             Store::watched(dir.path(), SLOTS)
         } else {
@@ -67,7 +75,7 @@ impl World {
         };
         let mut dice = Dice::of(options.seed);
         let load = (options.rate, Dice::of(options.seed));
-        let mut stage = Stage::start(broker, store, dir.path(), self.is_static, load);
+        let mut stage = Stage::start(brokers, store, dir.path(), self.is_static, load);
         while let Some(strike) = next(&mut dice, report) {
             strike.perform(&mut stage, &mut dice, report);
         }
@@ -101,12 +109,12 @@ impl Drop for Directory {
 }
 
 /// All of these that are wished for, in as many worlds as it takes.
-fn play(world: World, strikes: Vec<Strike>, broker: &mut Broker, options: &Options, report: &mut Report) {
+fn play(world: World, strikes: Vec<Strike>, brokers: &mut Brokers, options: &Options, report: &mut Report) {
     let is_wished = |strike: &Strike| options.wishes(&strike.to_string());
     let mut left: VecDeque<Strike> = strikes.into_iter().filter(is_wished).collect();
     let (last, judged) = (left.back().copied(), report.judged_worlds());
     while !left.is_empty() {
-        world.play(broker, options, report, &mut |_, _| left.pop_front());
+        world.play(brokers, options, report, &mut |_, _| left.pop_front());
         // Of this kind one world at least is judged.
         if left.is_empty() && report.judged_worlds() == judged {
             left.extend(last);
@@ -127,12 +135,12 @@ pub fn minute(options: &Options, report: &mut Report) {
         Strike(Rolling, OfService::Nothing),
     ];
     let dir = Directory::new(options);
-    let mut broker = Broker::start(dir.path(), SLOTS);
+    let mut brokers = Brokers::start(dir.path(), 1, SLOTS);
     let world = World {
         is_static: true,
         is_watched: false,
     };
-    play(world, strikes, &mut broker, options, report);
+    play(world, strikes, &mut brokers, options, report);
 }
 
 fn pairs(of_process: &[OfProcess], of_service: &[OfService]) -> Vec<Strike> {
@@ -146,14 +154,14 @@ fn pairs(of_process: &[OfProcess], of_service: &[OfService]) -> Vec<Strike> {
 /// sentinel knows.
 pub fn whole(options: &Options, report: &mut Report) {
     let dir = Directory::new(options);
-    let mut broker = Broker::start(dir.path(), SLOTS);
+    let mut brokers = Brokers::start(dir.path(), NODES, SLOTS);
     let worlds = [(false, plain_faults()), (true, faults_under_a_sentinel())];
     for (is_watched, strikes) in worlds {
         let world = World {
             is_static: !is_watched,
             is_watched,
         };
-        play(world, strikes, &mut broker, options, report);
+        play(world, strikes, &mut brokers, options, report);
     }
 }
 
@@ -177,10 +185,15 @@ fn plain_faults() -> Vec<Strike> {
         Freeze(All, LONG),
     ];
     let of_service = [
-        OfService::BrokerEnds,
-        OfService::BrokerIsKilled,
+        OfService::BrokersEnd(Which::One),
+        OfService::BrokersAreKilled(Which::One),
         OfService::RedisRestarts(AWAY),
         OfService::RedisForgets,
+    ];
+    let of_service_alone = [
+        OfService::BrokersEnd(Which::All),
+        OfService::RedisRecalls(AWAY),
+        OfService::RedisIsFull(SHORT),
     ];
     let outages = [
         Strike(CutOff(All, From::Kafka, Cut::Silent, OUTAGE), OfService::Nothing),
@@ -192,9 +205,13 @@ fn plain_faults() -> Vec<Strike> {
         EndWhileCut(From::Redis, Cut::Silent),
         EndWhileCut(From::Both, Cut::Silent),
     ];
-    let silence = [OfService::BrokerFreezes(SILENCE)];
+    let silence = [
+        OfService::BrokersFreeze(Which::One, SILENCE),
+        OfService::BrokersFreeze(Which::All, SILENCE),
+    ];
     [
         pairs(&[Nothing], &of_service),
+        pairs(&[Nothing, Kill(One)], &of_service_alone),
         pairs(&of_process, &[OfService::Nothing]),
         pairs(&of_process, &of_service),
         pairs(&of_all, &[OfService::Nothing, OfService::RedisForgets]),
@@ -236,7 +253,10 @@ fn faults_under_a_sentinel() -> Vec<Strike> {
             &fail_over,
         ),
         pairs(&cuts, &fail_over),
-        pairs(&[Nothing, Kill(One)], &[OfService::RedisForgets, OfService::BrokerEnds]),
+        pairs(
+            &[Nothing, Kill(One)],
+            &[OfService::RedisForgets, OfService::BrokersEnd(Which::One)],
+        ),
     ]
     .concat()
 }
@@ -245,7 +265,7 @@ fn faults_under_a_sentinel() -> Vec<Strike> {
 /// given that seed: four in a row are of the four kinds.
 pub fn chance(options: &Options, report: &mut Report) {
     let dir = Directory::new(options);
-    let mut broker = Broker::start(dir.path(), SLOTS);
+    let mut brokers = Brokers::start(dir.path(), NODES, SLOTS);
     let mut options = options.clone();
     while report.time() < options.time {
         let world = World {
@@ -253,7 +273,7 @@ pub fn chance(options: &Options, report: &mut Report) {
             is_watched: options.seed % 4 > 1,
         };
         let until = options.time.min(report.time() + WORLD);
-        world.play(&mut broker, &options, report, &mut |dice, report| {
+        world.play(&mut brokers, &options, report, &mut |dice, report| {
             (report.time() < until).then(|| any(dice, world))
         });
         options.seed = options.seed.wrapping_add(1);
@@ -279,12 +299,15 @@ fn any(dice: &mut Dice, world: World) -> Strike {
         9 if world.is_static => OfProcess::Usurp,
         _ => OfProcess::Scale,
     };
-    let of_service = match dice.roll(9) {
+    let which = if dice.one_in(4) { Which::All } else { Which::One };
+    let of_service = match dice.roll(11) {
         0..=2 if of_process != OfProcess::Nothing => OfService::Nothing,
-        3 => OfService::BrokerEnds,
-        4 => OfService::BrokerIsKilled,
-        5 => OfService::BrokerFreezes(time),
+        3 => OfService::BrokersEnd(which),
+        4 => OfService::BrokersAreKilled(which),
+        5 => OfService::BrokersFreeze(which, time),
         6 => OfService::RedisRestarts(time / 4),
+        7 => OfService::RedisRecalls(time / 4),
+        8 => OfService::RedisIsFull(time / 2),
         _ => OfService::RedisForgets,
     };
     Strike(of_process, of_service)

@@ -1,6 +1,6 @@
 //! A world under load: its services and processes, what is sent, and who matches what comes.
 
-use crate::broker::Broker;
+use crate::brokers::Brokers;
 use crate::cluster::{Cluster, PARTITIONS};
 use crate::dice::Dice;
 use crate::harness::services::kafka_brokers;
@@ -26,7 +26,7 @@ const BACK: Duration = Duration::from_secs(90);
 const SOON: Duration = Duration::from_secs(25);
 
 pub struct Stage<'a> {
-    pub broker: &'a mut Broker,
+    pub brokers: &'a mut Brokers,
     pub store: Store,
     pub cluster: Cluster,
     ledger: Arc<Mutex<Ledger>>,
@@ -47,12 +47,14 @@ struct Collector {
 pub struct Outcome {
     pub sent: usize,
     pub matched: usize,
+    /// Outputs to which timers alone led.
+    pub timed: usize,
     pub compared: usize,
 }
 
 impl<'a> Stage<'a> {
     pub fn start(
-        broker: &'a mut Broker,
+        brokers: &'a mut Brokers,
         store: Store,
         dir: &Path,
         is_static: bool,
@@ -61,13 +63,13 @@ impl<'a> Stage<'a> {
         let admin = Admin::new();
         let mut cluster = Cluster::new(dir, is_static, &admin);
         let tail = Arc::new(Tail::start_apart(admin.partitions(&cluster.outputs())));
-        (0..USUAL).for_each(|slot| cluster.launch(slot, broker, &store));
+        (0..USUAL).for_each(|slot| cluster.launch(slot, brokers, &store));
         cluster.await_ready();
         let ledger = Arc::<Mutex<Ledger>>::default();
         let load = Load::prepare(&cluster, &tail.log, ledger.clone(), dice);
         let collector = Collector::start(tail, ledger.clone());
         let stage = Stage {
-            broker,
+            brokers,
             store,
             cluster,
             ledger,
@@ -93,7 +95,7 @@ impl<'a> Stage<'a> {
     }
 
     pub fn launch(&mut self, slot: usize) {
-        self.cluster.launch(slot, self.broker, &self.store);
+        self.cluster.launch(slot, self.brokers, &self.store);
     }
 
     /// Until every partition has committed what was sent after this instant: how long that took.
@@ -101,7 +103,7 @@ impl<'a> Stage<'a> {
         let first_commits = || self.ledger().timeline.first_commits(since);
         let soon = wait::within(SOON, first_commits);
         // Of what Kafka has lost nothing comes back, and there are other worlds.
-        let is_hopeless = || !self.broker.own_faults(&self.cluster.prefix).is_empty();
+        let is_hopeless = || !self.brokers.own_faults(&self.cluster.prefix).is_empty();
         let back = soon.or_else(|| (!is_hopeless()).then(|| wait::within(BACK, first_commits))?);
         back.unwrap_or_else(|| {
             let ledger = self.ledger();
@@ -117,21 +119,28 @@ impl<'a> Stage<'a> {
 
     /// Lets all end, and judges the whole of what was committed.
     pub fn finish(mut self) -> Outcome {
-        let sent = self.flowing.stop();
-        let done = wait::within(BACK, || (self.ledger.lock().ok()?.awaited() == 0).then_some(()));
+        let (mut load, sent) = self.flowing.stop();
+        load.expect_timers();
+        let timed = load.timed();
+        let done = wait::within(BACK, || {
+            let ledger = self.ledger.lock().ok()?;
+            (ledger.awaited() == 0 && ledger.owed() == 0).then_some(())
+        });
         // First: whose processes are asked for their last words by a failure.
         if done.is_none() {
             let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
             eprintln!(
-                "{} inputs were never answered, such as {}",
+                "{} inputs were never answered, such as {}, and {} outputs never came",
                 ledger.awaited(),
-                ledger.some_awaited()
+                ledger.some_awaited(),
+                ledger.owed(),
             );
         }
         for slot in self.cluster.running() {
             self.cluster.terminate(slot);
         }
         self.collector.stop();
+        load.allow_timers();
         let (mut faults, matched) = {
             let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
             (ledger.faults(), ledger.matched)
@@ -155,6 +164,7 @@ impl<'a> Stage<'a> {
         Outcome {
             sent,
             matched,
+            timed,
             compared,
         }
     }

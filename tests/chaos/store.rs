@@ -32,9 +32,12 @@ pub struct Server {
 
 impl Server {
     fn start(dir: &Path) -> Server {
+        let port = free_port();
+        let dir = dir.join(format!("redis-{port}"));
+        std::fs::create_dir_all(&dir).expect("a directory");
         let mut server = Server {
-            port: free_port(),
-            dir: dir.to_owned(),
+            port,
+            dir,
             process: None,
         };
         server.launch(None);
@@ -59,11 +62,15 @@ impl Server {
         if let Some(master) = master {
             command.args(["--replicaof", "127.0.0.1", &master.to_string()]);
         }
-        let log = self.dir.join(format!("redis-{}.log", self.port));
+        let log = self.dir.join("redis.log");
         self.process = Some(Process::start("redis", &mut command, &log));
         wait::until("redis to answer", wait::PATIENCE, || {
             self.ask("PING")?.starts_with("+PONG").then_some(())
         });
+    }
+
+    fn forget_dump(&self) {
+        let _ = std::fs::remove_file(self.dir.join("dump.rdb"));
     }
 
     fn kill(&mut self) {
@@ -177,10 +184,35 @@ impl Store {
         }
     }
 
-    pub fn flush(&self) {
+    pub fn flush(&mut self) {
+        tell(self.master(), "FLUSHALL");
+    }
+
+    /// What it holds now it holds again once so much time has passed.
+    pub fn recall(&mut self, past: Duration) {
+        let server = self.master();
+        tell(server, "SAVE");
+        wait::let_pass(past);
+        server.kill();
+        server.launch(None);
+        server.forget_dump();
+    }
+
+    /// It takes nothing more for so long.
+    pub fn fill(&mut self, time: Duration) {
+        let server = self.master();
+        tell(server, "CONFIG SET maxmemory 1");
+        wait::let_pass(time);
+        tell(server, "CONFIG SET maxmemory 0");
+    }
+
+    fn master(&mut self) -> &mut Server {
         match self {
-            Store::Single { server, .. } => tell(server, "FLUSHALL"),
-            Store::Watched(watched) => tell(&watched.servers[watched.master()], "FLUSHALL"),
+            Store::Single { server, .. } => server,
+            Store::Watched(watched) => {
+                let master = watched.master();
+                &mut watched.servers[master]
+            }
         }
     }
 

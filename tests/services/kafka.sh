@@ -28,32 +28,40 @@ kafka_answers() {
     grep -q 'Kafka Server started' "$1/kafka.log"
 }
 
-# kafka_settings LISTEN_ADDRESS PORT CONTROLLER_PORT DATA [PORT:ADVERTISED]...: one node that is both broker and controller.
-# Each pair is one more listener, whose clients are told to connect to another port: that of a proxy before it.
+# kafka_settings LISTEN_ADDRESS PORT CONTROLLER_PORT DATA [PORT:ADVERTISED]...: a node that is both broker and controller, the
+# only one unless `node_id` and `voters` (ID@HOST:CONTROLLER_PORT,...) say otherwise: then each of them holds a copy of all.
+# Each pair is one more listener, whose clients are told to connect to another port: that of a proxy before it. Clients of the
+# first pair of one node are told of the first pairs of the others.
 kafka_settings() {
-    local address=$1 port=$2 controller_port=$3 data=$4 pair name
+    local address=$1 port=$2 controller_port=$3 data=$4 pair name proxies=0
+    local all=${voters:-1@127.0.0.1:$3} others
+    others=${all//[^,]/}
+    local copies=$((${#others} + 1)) enough=$((${#others} > 0 ? ${#others} : 1))
     local listeners=PLAINTEXT://$address:$port,CONTROLLER://127.0.0.1:$controller_port advertised=PLAINTEXT://127.0.0.1:$port
     local protocols=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
     for pair in "${@:5}"; do
-        name=PROXIED${pair%:*}
+        name=PROXY$((++proxies))
         listeners+=,$name://$address:${pair%:*}
         advertised+=,$name://127.0.0.1:${pair#*:}
         protocols+=,$name:PLAINTEXT
     done
     cat <<END
 process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:$controller_port
+node.id=${node_id:-1}
+controller.quorum.voters=$all
 listeners=$listeners
 advertised.listeners=$advertised
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=$protocols
 log.dirs=$data
 auto.create.topics.enable=false
-offsets.topic.replication.factor=1
+default.replication.factor=$copies
+min.insync.replicas=$enough
+leader.imbalance.check.interval.seconds=15
+offsets.topic.replication.factor=$copies
 offsets.topic.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+transaction.state.log.replication.factor=$copies
+transaction.state.log.min.isr=$enough
 transaction.state.log.num.partitions=4
 transaction.abort.timed.out.transaction.cleanup.interval.ms=${abort_check_ms:-1000}
 group.initial.rebalance.delay.ms=0

@@ -3,6 +3,7 @@
 use super::log::{Log, Record};
 use super::topics::{OUTPUTS, client_config};
 use crate::wait;
+use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
@@ -28,20 +29,22 @@ pub struct Tail {
 impl Tail {
     pub fn start(partitions: Partitions) -> Tail {
         let whole = list(each(&partitions));
-        Tail::by(partitions, vec![whole])
+        Tail::by(partitions, vec![whole], "20")
     }
 
     /// For where brokers fail: each partition has a consumer of its own. Of one that has several, an answer that names the new
     /// leader of one and none of another ends the process (librdkafka#5280).
     pub fn start_apart(partitions: Partitions) -> Tail {
         let apart = each(&partitions).map(|one| list([one])).collect();
-        Tail::by(partitions, apart)
+        // So many ask seldom; what comes is sent at once.
+        Tail::by(partitions, apart, "500")
     }
 
-    fn by(partitions: Partitions, lists: Vec<TopicPartitionList>) -> Tail {
+    fn by(partitions: Partitions, lists: Vec<TopicPartitionList>, wait_ms: &str) -> Tail {
         let (log, stop) = (Arc::<Log>::default(), Arc::<AtomicBool>::default());
         let follow = |list| {
-            let consumer = consumer("read_committed");
+            let consumer = config("read_committed").set("fetch.wait.max.ms", wait_ms).create();
+            let consumer: BaseConsumer = consumer.expect("a consumer");
             consumer.assign(&list).expect("assigned");
             let (log, stop) = (log.clone(), stop.clone());
             std::thread::spawn(move || follow(&consumer, &log, &stop))
@@ -116,6 +119,10 @@ impl Drop for Tail {
 }
 
 fn consumer(isolation: &str) -> BaseConsumer {
+    config(isolation).create().expect("a consumer")
+}
+
+fn config(isolation: &str) -> ClientConfig {
     let mut config = client_config();
     config
         .set("group.id", "chatroom-router-tests")
@@ -124,7 +131,7 @@ fn consumer(isolation: &str) -> BaseConsumer {
         .set("enable.partition.eof", "true")
         .set("fetch.wait.max.ms", "20")
         .set("auto.offset.reset", "error");
-    config.create().expect("a consumer")
+    config
 }
 
 /// The timestamps of all records of a topic with one partition, in their order.
@@ -171,15 +178,15 @@ fn ends_of(consumer: &BaseConsumer, partitions: &Partitions) -> HashMap<(String,
         list.add_partition_offset(&topic, partition, Offset::End)
             .expect("a valid offset");
     }
-    let found = consumer.offsets_for_times(list, wait::PATIENCE).expect("Kafka answers");
-    let ends = found.elements().into_iter().map(|element| {
-        let end = match element.offset() {
-            Offset::Offset(end) => end,
-            other => panic!("the end of {} is {other:?}", element.topic()),
-        };
-        ((element.topic().to_owned(), element.partition()), end)
-    });
-    ends.collect()
+    // Brokers that come and go name no leader for a while.
+    wait::until("the ends of the outputs", wait::PATIENCE, || {
+        let found = consumer.offsets_for_times(list.clone(), wait::PATIENCE).ok()?;
+        let ends = found.elements().into_iter().map(|element| match element.offset() {
+            Offset::Offset(end) => Some(((element.topic().to_owned(), element.partition()), end)),
+            _ => None,
+        });
+        ends.collect()
+    })
 }
 
 fn follow(consumer: &BaseConsumer, log: &Log, stop: &AtomicBool) {
