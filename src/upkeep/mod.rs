@@ -46,7 +46,8 @@ pub struct Upkeep {
     runtime: Runtime,
 }
 
-/// One partition's changelog and its index, as they were found: the changelog's end was asked for before the marker.
+/// One partition's changelog and its index, as they were found: the marker was asked for before the changelog's end, so that where
+/// the router is at work none seems to be beyond it.
 #[derive(Debug, Clone)]
 pub struct Stand {
     pub partition: i32,
@@ -213,6 +214,10 @@ impl Upkeep {
     /// By the progress record that this finds.
     fn stand_by(&mut self, partition: i32, progress: Find) -> Result<Stand, Failure> {
         let (at, now) = (self.changelog(partition), now());
+        let (seen, unreadable) = match self.runtime.block_on(seen(&self.index, partition)) {
+            Err(error) if error.kind() == ErrorKind::Corrupt => (Seen::default(), Some(error.to_string())),
+            seen => (seen?, None),
+        };
         let high = self.lookup.high_watermark(&at, CALL)?;
         let low = self.lookup.low_watermark(&at, CALL)?;
         let progress = progress(&mut self.reader, &at, low, high)?;
@@ -220,10 +225,6 @@ impl Upkeep {
             let checked = self.expected.check(progress);
             checked.map_err(|mismatch| Failure::new(Exit::BadConfig, mismatch.to_string()))?;
         }
-        let (seen, unreadable) = match self.runtime.block_on(seen(&self.index, partition)) {
-            Err(error) if error.kind() == ErrorKind::Corrupt => (Seen::default(), Some(error.to_string())),
-            seen => (seen?, None),
-        };
         let Seen {
             marker,
             progress: applied,

@@ -26,9 +26,13 @@ pub fn is_doubtful(error: &RedisError) -> bool {
 pub fn error(cause: RedisError) -> Error {
     let kind = kind(&cause);
     let what = match kind {
+        ErrorKind::Unavailable if cause.code().is_some() => format!("the index can't serve for now ({cause})"),
         ErrorKind::Unavailable => "the index doesn't answer".to_owned(),
         ErrorKind::Full => "the index is out of memory and refuses writes".to_owned(),
-        ErrorKind::Denied => "the index refuses our credentials, or lacks a right that we need".to_owned(),
+        ErrorKind::Denied if is_of_rights(&cause) => {
+            "the index refuses our credentials, or grants us too few rights".to_owned()
+        }
+        ErrorKind::Denied => format!("the index refuses a call ({cause})"),
         ErrorKind::Corrupt | ErrorKind::Misuse => format!("the index answers with an error ({cause})"),
     };
     Error::new(kind, what).caused_by(cause)
@@ -37,7 +41,7 @@ pub fn error(cause: RedisError) -> Error {
 /// What an error while connecting means. What the server says then isn't about a call of ours.
 pub fn connect_kind(cause: &RedisError) -> ErrorKind {
     match kind(cause) {
-        ErrorKind::Denied => ErrorKind::Denied,
+        ErrorKind::Denied if is_of_rights(cause) => ErrorKind::Denied,
         _ => ErrorKind::Unavailable,
     }
 }
@@ -51,20 +55,27 @@ fn kind(cause: &RedisError) -> ErrorKind {
                 ErrorKind::Full
             } else if said_by_script(cause, "-READONLY") {
                 ErrorKind::Unavailable
-            } else {
+            } else if said_by_script(cause, "user_script") {
                 ErrorKind::Corrupt
+            } else {
+                ErrorKind::Denied
             }
         }
         Cause::Server(ServerErrorKind::CrossSlot) => ErrorKind::Misuse,
         Cause::Extension => match cause.code() {
             Some("OOM") => ErrorKind::Full,
-            Some("NOAUTH" | "WRONGPASS") => ErrorKind::Denied,
             Some("BUSY" | "MISCONF" | "NOREPLICAS" | "UNBLOCKED") => ErrorKind::Unavailable,
-            _ => ErrorKind::Corrupt,
+            Some("WRONGTYPE") => ErrorKind::Corrupt,
+            _ => ErrorKind::Denied,
         },
         Cause::UnexpectedReturnType | Cause::Client => ErrorKind::Corrupt,
         _ => ErrorKind::Unavailable,
     }
+}
+
+fn is_of_rights(cause: &RedisError) -> bool {
+    let of_server = matches!(cause.code(), Some("NOPERM" | "NOAUTH" | "WRONGPASS"));
+    of_server || !matches!(cause.kind(), Cause::Server(_) | Cause::Extension)
 }
 
 /// Some servers wrap the error of a command in a script into one of the script.
@@ -137,21 +148,55 @@ mod tests {
         }
     }
 
+    fn said(answer: &str) -> RedisError {
+        let value = redis::parse_redis_value(format!("-{answer}\r\n").as_bytes()).unwrap();
+        let Value::ServerError(error) = value else {
+            panic!("{value:?}")
+        };
+        RedisError::from(error)
+    }
+
+    #[test]
+    fn only_what_is_said_of_its_content_says_that_an_index_can_t_be_read() {
+        for (answer, wanted) in [
+            (
+                "WRONGTYPE Operation against a key holding the wrong kind of value",
+                ErrorKind::Corrupt,
+            ),
+            (
+                "ERR user_script:12: attempt to compare nil with number",
+                ErrorKind::Corrupt,
+            ),
+            (
+                "ERR Protocol error: unauthenticated multibulk length",
+                ErrorKind::Denied,
+            ),
+            ("ERR unknown command 'EVALSHA'", ErrorKind::Denied),
+            ("DENIED it runs in protected mode", ErrorKind::Denied),
+            ("NOAUTH Authentication required.", ErrorKind::Denied),
+            (
+                "READONLY You can't write against a read only replica.",
+                ErrorKind::Unavailable,
+            ),
+            ("LOADING it is loading", ErrorKind::Unavailable),
+            ("OOM command not allowed", ErrorKind::Full),
+        ] {
+            assert_eq!(error(said(answer)).kind(), wanted, "{answer}");
+        }
+        let full = said("ERR max number of clients reached");
+        assert_eq!(connect_kind(&full), ErrorKind::Unavailable, "others may leave");
+        assert_eq!(connect_kind(&said("WRONGPASS no")), ErrorKind::Denied);
+        let told = error(said("READONLY it is a replica")).to_string();
+        assert!(told.contains("it is a replica"), "{told}");
+    }
+
     #[test]
     fn a_server_that_is_no_longer_the_master_is_doubted_and_one_that_refuses_is_not() {
-        let said = |code: &str| {
-            let answer = format!("-{code} as it says\r\n");
-            let value = redis::parse_redis_value(answer.as_bytes()).unwrap();
-            let Value::ServerError(error) = value else {
-                panic!("{value:?}")
-            };
-            RedisError::from(error)
-        };
         for code in ["READONLY", "MASTERDOWN", "CLUSTERDOWN", "ERR a script: -READONLY"] {
-            assert!(is_doubtful(&said(code)), "{code}");
+            assert!(is_doubtful(&said(&format!("{code} as it says"))), "{code}");
         }
         for code in ["OOM", "NOPERM", "WRONGTYPE", "ERR"] {
-            assert!(!is_doubtful(&said(code)), "{code}");
+            assert!(!is_doubtful(&said(&format!("{code} as it says"))), "{code}");
         }
         let broken = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
         assert!(is_doubtful(&RedisError::from(broken)));
