@@ -1,5 +1,5 @@
-//! What a process looks at beside its records: how many partitions the inputs have, how far the group has come, and so how
-//! far timers may be fired by the clock. On a thread of its own, with a client of its own; it only asks.
+//! What a process looks at beside its records: how many partitions the inputs have, whether the topics are still set up to keep
+//! the promise, how far the group has come, and so how far timers may be fired by the clock. On a thread of its own, with a client of its own; it only asks.
 
 mod purge;
 
@@ -8,6 +8,7 @@ use crate::contract::TopicKind;
 use crate::domain::time::Instant as Wall;
 use crate::kafka::admin::Admin;
 use crate::kafka::lookup::Lookup;
+use crate::kafka::topics::{self, Severity};
 use crate::kafka::{Error, Settings, TopicPartition};
 use crate::protocol::Event;
 use crate::protocol::horizon::{Ask, Horizon, Reached, Standing};
@@ -35,7 +36,7 @@ pub struct Monitor {
     pub settled: Arc<Settled>,
     /// Of each worker.
     pub judged: Vec<Arc<Judged>>,
-    /// Deletes what was passed on and judged; None where the cluster can't.
+    /// Deletes what was passed on and judged, and describes the topics; None where the cluster can't.
     pub admin: Option<Admin>,
 }
 
@@ -57,6 +58,17 @@ pub fn counts(lookup: &mut Lookup, config: &Config) -> Result<Counts, Error> {
     TopicKind::INPUTS.into_iter().map(count).collect()
 }
 
+/// In which ways the topics can't keep the promise, each as a sentence.
+pub fn unfit(admin: &mut Admin, config: &Config) -> Result<Vec<String>, Error> {
+    let names = config.topic_names();
+    let existing = admin.describe(&names.all(), CALL)?;
+    let differences = topics::plan(&names, &config.topic_sizing(), &existing);
+    let refused = differences
+        .iter()
+        .filter(|difference| !matches!(difference.severity, Severity::Note { .. }));
+    Ok(refused.map(ToString::to_string).collect())
+}
+
 impl Monitor {
     /// Runs until the end is wished for.
     pub fn run(mut self, mut lookup: Lookup, mut counts: Counts) {
@@ -65,6 +77,7 @@ impl Monitor {
         let grace = i64::try_from(self.config.timers.grace.as_millis()).unwrap_or(i64::MAX);
         let mut horizon = Horizon::new(grace);
         let mut more = false;
+        let mut told = Vec::new();
         while !self.shutdown.is_wished() {
             if !more {
                 self.rest();
@@ -72,6 +85,7 @@ impl Monitor {
             if looked.elapsed() >= self.config.topics.refresh {
                 looked = Instant::now();
                 self.look_at_counts(&mut lookup, &mut counts);
+                self.look_at_settings(&mut told);
             }
             if purged.elapsed() >= self.config.topics.purge {
                 purged = Instant::now();
@@ -136,6 +150,21 @@ impl Monitor {
             Ok(_) => {}
             Err(error) => tracing::warn!(%error, "topics_unavailable"),
         }
+    }
+
+    /// What was set up otherwise since the start loses nothing at once, so nothing stops for it: somebody is told, once.
+    fn look_at_settings(&mut self, told: &mut Vec<String>) {
+        let Some(admin) = &mut self.admin else { return };
+        let found = match unfit(admin, &self.config) {
+            Ok(found) => found,
+            Err(error) => return tracing::debug!(%error, "topics_not_described"),
+        };
+        for why in found.iter().filter(|why| !told.contains(why)) {
+            tracing::error!(why, "topic_unfit");
+        }
+        let count = i64::try_from(found.len()).unwrap_or(i64::MAX);
+        self.metrics.group.topics_unfit.set(count);
+        *told = found;
     }
 
     /// One look at how far the group has come. True: there is more to find out at once.

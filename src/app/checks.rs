@@ -5,7 +5,6 @@ use super::{App, CALL};
 use crate::failure::{Exit, Failure};
 use crate::kafka;
 use crate::kafka::lookup::Lookup;
-use crate::kafka::topics::{self, Severity};
 use crate::monitor::{self, Counts};
 use crate::telemetry::watch::Watch;
 use std::sync::Arc;
@@ -57,14 +56,7 @@ impl App {
     /// Refuses to run on topics whose settings can't keep the promise.
     fn check_topics(&self) -> Result<(), Failure> {
         let mut admin = kafka::admin::Admin::open(&self.backend.kafka)?;
-        let names = self.config.topic_names();
-        let existing = admin.describe(&names.all(), CALL)?;
-        let differences = topics::plan(&names, &self.config.topic_sizing(), &existing);
-        let refused: Vec<String> = differences
-            .iter()
-            .filter(|difference| !matches!(difference.severity, Severity::Note { .. }))
-            .map(ToString::to_string)
-            .collect();
+        let refused = monitor::unfit(&mut admin, &self.config)?;
         if refused.is_empty() {
             return Ok(());
         }

@@ -64,6 +64,7 @@ fn every_figure_is_there() {
         "chatroom_router_partitions_assigned 0",
         "chatroom_router_partitions_stopped 0",
         "chatroom_router_inputs_halted 0",
+        "chatroom_router_topics_unfit 0",
         "chatroom_router_api_requests_total{route=\"POST /v1/orgs/{org}/chatrooms\",status=\"201\"} 1",
         "chatroom_router_api_request_seconds_count{route=\"GET /v1/orgs/{org}/settings\"} 0",
         "chatroom_router_api_waiting 0",

@@ -118,6 +118,7 @@ pub struct Group {
     pub rebalances: IntCounter,
     pub fences: IntCounter,
     pub inputs_halted: IntGauge,
+    pub topics_unfit: IntGauge,
 }
 
 impl Group {
@@ -144,6 +145,11 @@ impl Group {
                 "inputs_halted",
                 "Partitions of inputs that are not read on after a burst of bad records; the event input_halted names each. \
                  Alert: above 0 at all, somebody must look and say go on.",
+            )?,
+            topics_unfit: make.gauge(
+                "topics_unfit",
+                "Settings of topics with which the promise can't be kept, changed since the start; the event topic_unfit names each. \
+                 Alert: above 0 at all, records may be lost by it, and no process starts with them.",
             )?,
         })
     }

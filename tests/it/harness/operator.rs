@@ -74,7 +74,7 @@ pub fn delete_compacted_records(topic: &str, partition: i32, before: i64) {
 }
 
 /// All else that was set of the topic stays as it is.
-fn set_cleanup_policy(topic: &str, policy: &str) {
+pub fn set_cleanup_policy(topic: &str, policy: &str) {
     let (client, options, runtime) = admin();
     let named = [ResourceSpecifier::Topic(topic)];
     let described = runtime.block_on(client.describe_configs(&named, &options));

@@ -2,6 +2,7 @@
 //! stops alone and says what to do, and that it goes on once that was done, without a restart.
 
 mod desk;
+mod drift;
 mod index;
 mod shrunk;
 mod stops;
