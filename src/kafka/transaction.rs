@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::config::FromClientConfigAndContext;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 
 use super::consumer::{Consumer, offsets};
 use super::delivery::{Deliveries, Reports, owned_headers};
 use super::leaders::{KNOW, Leaders};
-use super::{Kind, NewRecord, Settings, TopicPartition, native};
+use super::{ClientError, Kind, NewRecord, Settings, TopicPartition, native};
 
 pub use super::delivery::{Blame, Delivered};
 pub use super::txn_error::TxnError;
@@ -161,9 +161,22 @@ impl Transaction {
                         native::flush(&self.0.native, Duration::from_millis(20));
                         base = back;
                     }
+                    TxnError::Fatal { source, .. } => return Err(self.failed(source)),
                     error => return Err(error),
                 },
             }
+        }
+    }
+
+    /// A record is refused for what the client failed of before, and that alone says whether it was a fence.
+    fn failed(&self, source: ClientError) -> TxnError {
+        let doing = "producing a record";
+        match self.0.native.client().fatal_error() {
+            Some((Code::Fenced, text)) => TxnError::Fenced {
+                doing,
+                source: ClientError::told(Code::Fenced, text),
+            },
+            _ => TxnError::Fatal { doing, source },
         }
     }
 

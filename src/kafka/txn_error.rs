@@ -65,6 +65,16 @@ impl TxnError {
         }
     }
 
+    /// Whether the brokers said that somebody else has taken the transactional id, or that its time was over.
+    pub fn is_fence(&self) -> bool {
+        matches!(self, Self::Fenced { .. })
+    }
+
+    /// Whether the brokers allow no transactions as long as ours may be.
+    pub fn is_of_timeout(&self) -> bool {
+        matches!(self, Self::Fatal { source, .. } if source.code() == Some(Code::InvalidTransactionTimeout))
+    }
+
     pub(super) fn of(doing: &'static str, source: KafkaError) -> Self {
         let native = match &source {
             KafkaError::Transaction(error) => NativeError {

@@ -54,6 +54,8 @@ pub struct Open {
     pub(super) begun: bool,
     /// A record of it was refused, and nobody says which: its items are tried one by one.
     pub(super) alone: bool,
+    /// Why it is not committed.
+    pub(super) aborted_for: String,
 }
 
 impl Stage {

@@ -64,6 +64,7 @@ impl Core {
             offsets: Vec::new(),
             begun: false,
             alone: false,
+            aborted_for: String::new(),
         }));
         self.step(TransactionStep::Begin);
     }
@@ -143,6 +144,9 @@ impl Core {
     }
 
     fn abort(&mut self, why: String) {
+        if let Stage::Open(open) = &mut self.stage {
+            open.aborted_for.clone_from(&why);
+        }
         self.report(Report::Aborted { why });
         self.step(TransactionStep::Abort);
     }
@@ -161,9 +165,10 @@ impl Core {
         let seconds = self.now.steady_ms.saturating_sub(batch.began_ms) / 1_000;
         if seconds * 1_000 >= PAGE_AFTER_MS {
             let why = format!(
-                "a batch of {} records was aborted {} times",
+                "a batch of {} records was aborted {} times, at last for this: {}",
                 batch.items.len(),
-                batch.attempts
+                batch.attempts,
+                open.aborted_for
             );
             self.report(Report::NoProgress { seconds, why });
         }

@@ -112,7 +112,10 @@ impl Watch {
                 self.metrics.transactions.outcomes.of(TransactionOutcome::Unknown).inc();
                 tracing::warn!(why, "producer_lost");
             }
-            Report::NoProgress { seconds, why } => tracing::error!(seconds, why, "no_progress"),
+            Report::NoProgress { seconds, why } => {
+                self.health.kafka(Answer::No(why.clone()));
+                tracing::error!(seconds, why, "no_progress");
+            }
             Report::Overlay { partition, behind } => {
                 self.metrics.lag.task(*partition).index_records.set(*behind);
             }
@@ -247,9 +250,22 @@ impl Watch {
         self.say("kafka_unavailable", || tracing::warn!(why, "kafka_unavailable"));
     }
 
+    /// Until it is let work again.
+    pub fn name_shared(&self, transactional_id: &str) {
+        let why = format!(
+            "the name {transactional_id} was taken from us again and again: two processes seem to have one kafka.instance_id, and take \
+             turns; end one of them, or give it an id of its own (if there is only one: its transactions take longer than \
+             kafka.transaction_timeout_ms, or the session of one that was killed is not over yet)"
+        );
+        self.health.kafka(Answer::No(why.clone()));
+        self.say("instance_id_shared", || tracing::error!(why, "instance_id_shared"));
+    }
+
     pub fn kafka_fault(&self, fault: &Fault) {
         match fault {
-            Fault::AllBrokersDown(_) | Fault::Refused { .. } => self.kafka_unavailable(&fault.to_string()),
+            Fault::AllBrokersDown(_) | Fault::Refused { .. } | Fault::NotLetIn { .. } => {
+                self.kafka_unavailable(&fault.to_string())
+            }
             Fault::OffsetOutOfRange { .. } | Fault::Fenced { .. } | Fault::Fatal { .. } => {
                 tracing::error!(%fault, "kafka_fault")
             }

@@ -58,6 +58,8 @@ pub struct Worker {
     producer: Producer,
     /// Wanted once the consumer was fenced: nothing is asked of it any more.
     renewal: Renewal,
+    /// Of the producer, as `renewal` of the consumer.
+    reopening: Renewal,
     /// When the client was last asked for records.
     polled: Instant,
     /// Since when the records of the open transaction have been on their way.
@@ -87,6 +89,7 @@ impl Worker {
             consumer,
             producer: Producer::absent(),
             renewal: Renewal::default(),
+            reopening: Renewal::of_producer(),
             polled: started,
             flushing: None,
             parts,
@@ -210,6 +213,9 @@ impl Worker {
     /// It is of no use any more: what it had is lost, and another joins the group in its place.
     fn give_up_consumer(&mut self) -> Event {
         self.renewal.fenced(now(self.started).steady_ms);
+        if self.renewal.is_again() {
+            self.parts.watch.name_shared(&self.parts.transactional_id);
+        }
         let lost = self.core.tasks().map(|task| task.inputs[0].clone()).collect();
         Event::Rebalance(Rebalance::Lost(lost))
     }

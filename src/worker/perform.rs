@@ -147,7 +147,10 @@ impl Worker {
                     self.producer = Producer::Open(transaction);
                     TransactionAnswer::Begun
                 }
-                Err(error) => answers::not_begun(&error),
+                Err(error) => {
+                    self.heed(&error);
+                    answers::not_begun(&error)
+                }
             },
             Producer::Open(_) => TransactionAnswer::ProducerLost("no producer is idle".to_owned()),
         }
@@ -160,6 +163,7 @@ impl Worker {
         };
         for (place, record) in records.into_iter().enumerate() {
             if let Err(error) = transaction.send(place, &record) {
+                self.heed(&error);
                 return answers::failed(error);
             }
         }
@@ -187,7 +191,11 @@ impl Worker {
         let Producer::Open(transaction) = &mut self.producer else {
             return gone();
         };
-        answers::of_flush(transaction.flush(Duration::ZERO))
+        let flushed = transaction.flush(Duration::ZERO);
+        if let Err(error) = &flushed {
+            self.heed(error);
+        }
+        answers::of_flush(flushed)
     }
 
     /// On a thread of its own, since the client may wait for longer than it was told to. A producer that it keeps is lost: the one
@@ -207,6 +215,9 @@ impl Worker {
             return TransactionAnswer::ProducerLost("sending offsets to the transaction: no answer".to_owned());
         };
         self.producer = Producer::Open(transaction);
+        if let Err(error) = &sent {
+            self.heed(error);
+        }
         answers::of_offsets(sent)
     }
 
@@ -225,6 +236,9 @@ impl Worker {
                 Ends::Commit => transaction.commit(),
                 Ends::Abort => transaction.abort(),
             };
+            if let Ending::Gone(error) = &ending {
+                self.heed(error);
+            }
             let (left, ended) = match ending {
                 Ending::Done(transactions) => (Producer::Idle(transactions), Ended::Done),
                 Ending::Again(transaction, error) => (Producer::Open(transaction), Ended::Again(error)),

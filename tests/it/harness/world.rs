@@ -113,12 +113,20 @@ impl World {
 
     /// Starts the process of this slot: the same instance as before, if there was one.
     pub fn launch(&mut self, slot: usize) {
+        self.launch_as(slot, slot);
+    }
+
+    /// Starts the process of this slot under the name of another's.
+    pub fn launch_as(&mut self, slot: usize, instance: usize) {
         let admin_port = free_port();
         let name = format!("router-{slot}");
         let mut command = program(&self.environment);
         command
             .arg("run")
-            .env("CHATROOM_ROUTER_KAFKA__INSTANCE_ID", format!("{}{slot}", self.prefix))
+            .env(
+                "CHATROOM_ROUTER_KAFKA__INSTANCE_ID",
+                format!("{}{instance}", self.prefix),
+            )
             .env("CHATROOM_ROUTER_ADMIN__LISTEN", format!("127.0.0.1:{admin_port}"));
         let process = Process::start(&name, &mut command, &self.dir.path().join(format!("{name}.log")));
         self.processes[slot] = Some(Router { process, admin_port });

@@ -7,6 +7,7 @@ mod index;
 mod shrunk;
 mod stops;
 mod stuck;
+mod twins;
 mod unreadable;
 
 use crate::harness::world::World;

@@ -271,9 +271,9 @@ fn a_batch_that_is_aborted_again_and_again_waits_longer_each_time_and_after_a_mi
         hand.tell(Event::Transaction(TransactionAnswer::MustAbort("no answer".to_owned())));
         let mut aborted = hand.tell(Event::Transaction(TransactionAnswer::Aborted));
         let since = hand.now_ms;
-        told = aborted
-            .iter()
-            .any(|action| matches!(action, Action::Report(Report::NoProgress { .. })));
+        told = aborted.iter().any(
+            |action| matches!(action, Action::Report(Report::NoProgress { why, .. }) if why.contains("no answer")),
+        );
         while !aborted
             .iter()
             .any(|action| matches!(action, Action::Transaction(TransactionStep::Begin)))
