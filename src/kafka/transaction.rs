@@ -110,16 +110,11 @@ impl Transactions {
         })))
     }
 
-    /// As `begin`, and refused to a producer that is suspect.
-    pub fn begin_unless_suspect(self) -> Result<Transaction, TxnError> {
+    /// Begins a transaction, unless the producer is suspect; no request is made. On an error the producer is gone.
+    pub fn begin(self) -> Result<Transaction, TxnError> {
         if self.is_suspect() {
             return Err(TxnError::Suspect);
         }
-        self.begin()
-    }
-
-    /// Begins a transaction; no request is made. On an error the producer is gone.
-    pub fn begin(self) -> Result<Transaction, TxnError> {
         self.0
             .native
             .begin_transaction()

@@ -111,7 +111,8 @@ pub fn run(
         summary.is_done = true;
         return Ok(summary);
     }
-    let mut sender = Sender::open(&of_place(kafka, replay), replay, stop)?;
+    let settings = of_place(kafka, replay);
+    let mut sender = Sender::open(&settings, replay, stop)?;
     sender.join(spans, stop)?;
     let mut moved = Instant::now();
     while !stop() && !sender.is_done() {

@@ -40,6 +40,7 @@ pub struct Batch {
 
 /// Owns the consumer and the producer of one replay.
 pub struct Sender<'a> {
+    settings: &'a Settings,
     replay: &'a Replay<'a>,
     consumer: Consumer,
     /// None: the last transaction took its producer with it.
@@ -51,9 +52,10 @@ pub struct Sender<'a> {
 }
 
 impl<'a> Sender<'a> {
-    pub fn open(settings: &Settings, replay: &'a Replay<'a>, stop: &dyn Fn() -> bool) -> Result<Self, Failure> {
+    pub fn open(settings: &'a Settings, replay: &'a Replay<'a>, stop: &dyn Fn() -> bool) -> Result<Self, Failure> {
         let transactions = Transactions::open(settings, &replay.place, OPEN, stop).map_err(|error| unsent(&error))?;
         Ok(Self {
+            settings,
             replay,
             consumer: Consumer::open(settings)?,
             transactions: Some(transactions),
@@ -179,18 +181,17 @@ impl<'a> Sender<'a> {
     pub fn send(&mut self, mut batch: Batch, stop: &dyn Fn() -> bool) -> Result<Summary, Failure> {
         let until = Instant::now() + GIVE_UP;
         while batch.passed > 0 {
-            let transaction = self.begin()?;
+            let transaction = self.begin(stop)?;
             let failed = match self.attempt(transaction, &batch) {
                 Ok(()) => break,
                 Err(failed) => failed,
             };
-            if let TxnError::NotDelivered {
-                tags,
-                blame: Blame::Record,
-                ..
-            } = &failed
-            {
-                batch.refuse(tags);
+            let refused = match &failed {
+                TxnError::NotDelivered { tags, blame, .. } => self.refused(&batch, tags, *blame, stop)?,
+                _ => Vec::new(),
+            };
+            if !refused.is_empty() {
+                batch.refuse(&refused);
                 continue;
             }
             if !matches!(failed.kind(), Kind::Retry | Kind::Abort) || Instant::now() >= until || stop() {
@@ -202,12 +203,43 @@ impl<'a> Sender<'a> {
         Ok(batch.summary)
     }
 
-    fn begin(&mut self) -> Result<Transaction, Failure> {
-        let idle = self
-            .transactions
-            .take()
-            .ok_or_else(|| Failure::new(Exit::Internal, "no producer is idle: report it, the fault is ours"))?;
-        idle.begin().map_err(|error| unsent(&error))
+    /// Which of these no broker will ever take. Where nobody says so, each is tried in a transaction of its own, which is aborted.
+    fn refused(
+        &mut self,
+        batch: &Batch,
+        tags: &[usize],
+        blame: Blame,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Vec<usize>, Failure> {
+        match blame {
+            Blame::Record => return Ok(tags.to_vec()),
+            Blame::Surroundings => return Ok(Vec::new()),
+            Blame::AmongThese => {}
+        }
+        let mut refused = Vec::new();
+        for (tag, record) in tags.iter().filter_map(|tag| Some((*tag, batch.records.get(*tag)?))) {
+            let mut transaction = self.begin(stop)?;
+            let sent = transaction.send(tag, record).and_then(|()| transaction.flush(OPEN));
+            self.end(transaction, Transaction::abort)
+                .map_err(|error| unsent(&error))?;
+            match sent {
+                Ok(_) => {}
+                Err(TxnError::NotDelivered {
+                    blame: Blame::Record, ..
+                }) => refused.push(tag),
+                Err(_) => break,
+            }
+        }
+        Ok(refused)
+    }
+
+    /// What a suspect producer was told may still be on its way, and could decide what is begun with it: another takes its place.
+    fn begin(&mut self, stop: &dyn Fn() -> bool) -> Result<Transaction, Failure> {
+        let idle = match self.transactions.take().filter(|idle| !idle.is_suspect()) {
+            Some(idle) => Ok(idle),
+            None => Transactions::open(self.settings, &self.replay.place, OPEN, stop),
+        };
+        idle.and_then(Transactions::begin).map_err(|error| unsent(&error))
     }
 
     /// One transaction, committed or aborted.

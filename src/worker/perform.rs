@@ -142,7 +142,7 @@ impl Worker {
                 self.producer = opening;
                 TransactionAnswer::NotBegun
             }
-            Producer::Idle(transactions) => match transactions.begin_unless_suspect() {
+            Producer::Idle(transactions) => match transactions.begin() {
                 Ok(transaction) => {
                     self.producer = Producer::Open(transaction);
                     TransactionAnswer::Begun

@@ -3,7 +3,7 @@
 use crate::harness::client::Input;
 use crate::harness::log::Record;
 use crate::harness::process::Process;
-use crate::harness::topics::{CRM, DEAD, INBOUND, RESULTS, ROUTED, SETTINGS, UNROUTED};
+use crate::harness::topics::{Admin, CRM, DEAD, INBOUND, OUTBOUND_REQUESTS, RESULTS, ROUTED, SETTINGS, UNROUTED};
 use crate::scenario::*;
 use crate::wait;
 use serde_json::{Value, json};
@@ -275,6 +275,24 @@ fn what_can_not_or_must_not_go_back_stays_and_says_why() {
     wait::until("the settings to come back", wait::PATIENCE, || {
         (asked(&org, &["dead-letters", "list", "--topic", SETTINGS])[0]["total"] == 2).then_some(())
     });
+}
+
+#[test]
+fn what_brokers_refuse_stays_and_the_others_go_back() {
+    let org = org("refused");
+    let key = format!("{}:{PHONE}", org.id);
+    for length in [400_000, 100] {
+        org.dead_letter(&Input::new(OUTBOUND_REQUESTS, &key, &vec![b'x'; length], now()));
+    }
+    let topic = [org.world().topic(OUTBOUND_REQUESTS)];
+    let limit = |bytes| Admin::new().set(&topic, &[("max.message.bytes", bytes)]);
+    limit("300000");
+    let told = replay(&org, &[]);
+    limit("4194304");
+    assert_eq!(
+        (&told["returned"], &told["skipped"]),
+        (&json!(1), &json!({"REFUSED": 1}))
+    );
 }
 
 #[test]

@@ -112,7 +112,7 @@ fn the_end_of_a_transaction_keeps_nobody_waiting_for_a_cluster_that_is_away() {
         }
         idle = done(ending);
         assert!(idle.is_suspect());
-        let refused = idle.begin_unless_suspect().err();
+        let refused = idle.begin().err();
         assert!(matches!(refused, Some(TxnError::Suspect)), "{refused:?}");
         idle = Transactions::open(&settings, "t", LONG, &|| false).unwrap();
     }
@@ -134,7 +134,7 @@ fn a_producer_that_was_answered_late_begins_no_other_transaction() {
     let mut sound = Transactions::open(&settings, "t", LONG, &|| false).unwrap();
     for slow in ["nothing", "offsets", "end"] {
         let is_late = |step| cluster.set_round_trip(if slow == step { late } else { Duration::from_millis(1) });
-        let mut open = sound.begin_unless_suspect().unwrap();
+        let mut open = sound.begin().unwrap();
         open.send(0, &record).unwrap();
         open.flush(LONG).unwrap();
         is_late("offsets").unwrap();

@@ -52,9 +52,13 @@ impl Admin {
         }
     }
 
-    /// Adds to what was set on each topic. The scenarios live in the past, which the usual retention would remove, and
-    /// send records larger than usual.
+    /// The scenarios live in the past, which the usual retention would remove, and send records larger than usual.
     pub fn keep_all(&self, topics: &[String]) {
+        self.set(topics, &[("retention.ms", "-1"), ("max.message.bytes", "4194304")]);
+    }
+
+    /// Adds to what was set on each topic.
+    pub fn set(&self, topics: &[String], settings: &[(&str, &str)]) {
         let specifiers: Vec<ResourceSpecifier> = topics.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
         let described = self
             .runtime
@@ -67,8 +71,7 @@ impl Admin {
                 .filter(|entry| entry.source == ConfigSource::DynamicTopic);
             let mut own: BTreeMap<String, String> =
                 own.map(|entry| (entry.name, entry.value.unwrap_or_default())).collect();
-            own.insert("retention.ms".into(), "-1".into());
-            own.insert("max.message.bytes".into(), (4 << 20).to_string());
+            own.extend(settings.iter().map(|(name, value)| ((*name).into(), (*value).into())));
             set.push(own);
         }
         let wanted: Vec<AlterConfig> = specifiers
