@@ -156,6 +156,10 @@ impl Task {
         let Phase::Running(running) = &self.phase else {
             return Vec::new();
         };
+        // It holds nothing but inputs. This is asked after every event.
+        if self.held.len() == running.collected.len() {
+            return Vec::new();
+        }
         let new = running.collected.iter().filter(|(at, _)| !self.held.contains(at));
         let new: Vec<(TopicPartition, i64)> = new.map(|(at, offset)| (at.clone(), *offset)).collect();
         self.held.extend(new.iter().map(|(at, _)| at.clone()));

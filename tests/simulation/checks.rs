@@ -1,6 +1,7 @@
 //! What must hold whenever one looks, and what must hold at the end: judged from the logs alone.
 
 use crate::setup::BEGINNING_MS;
+use crate::workload::POISON;
 use crate::world::{Happening, World};
 use chatroom_router::contract::TopicKind;
 use chatroom_router::domain::chatroom::ChatroomStatus;
@@ -10,10 +11,53 @@ use chatroom_router::kafka::TopicPartition;
 use chatroom_router::protocol::task::Phase;
 use chatroom_router::state::clocks;
 use chatroom_router::state::keys::RecordKey;
-use serde_json::Value;
+use serde::Deserialize;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 type Clock = (Vec<u8>, Vec<u8>);
+
+/// What the checks ask of a message or a command. Of what makes no sense they know nothing.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Told<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
+    org_id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    request_id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    message_id: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    message: Option<Message<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(borrow)]
+    text: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Text<'a> {
+    #[serde(borrow)]
+    body: Cow<'a, str>,
+}
+
+/// An org, and what it calls the thing by.
+type Name<'a> = (Cow<'a, str>, Cow<'a, str>);
+
+impl<'a> Told<'a> {
+    fn message(self) -> Name<'a> {
+        (self.org_id.unwrap_or_default(), self.message_id.unwrap_or_default())
+    }
+
+    fn is_poison(&self) -> bool {
+        let text = self.message.as_ref().and_then(|message| message.text.as_ref());
+        text.is_some_and(|text| text.body == POISON)
+    }
+}
 
 /// What an index should hold.
 #[derive(Default)]
@@ -133,19 +177,6 @@ impl World {
 
     /// Whether all is consumed, applied and owned; else what is missing.
     pub fn is_quiet(&mut self) -> Result<(), String> {
-        for kind in TopicKind::INPUTS.into_iter().chain([TopicKind::RouterCommands]) {
-            for at in self.kafka.partitions_of(self.shared.topic(kind)) {
-                let model = self.oracle.tasks.get(&at.partition.rem_euclid(self.setup.partitions));
-                let log = self.kafka.log(&at);
-                let next = model
-                    .and_then(|model| model.progress.next_of(&self.oracle.input(&at)))
-                    .unwrap_or(log.low());
-                let high = log.high();
-                if next < high {
-                    return Err(format!("{at} is read up to {next} of {high}"));
-                }
-            }
-        }
         for partition in 0..self.setup.partitions {
             let tasks = self.processes.values().flat_map(|process| process.core.tasks());
             let owners: Vec<_> = tasks.filter(|task| task.life.partition == partition).collect();
@@ -170,6 +201,19 @@ impl World {
                 return Err(format!(
                     "partition {partition} is applied up to {applied} of {committed}"
                 ));
+            }
+        }
+        for kind in TopicKind::INPUTS.into_iter().chain([TopicKind::RouterCommands]) {
+            for at in self.kafka.partitions_of(self.shared.topic(kind)) {
+                let model = self.oracle.tasks.get(&at.partition.rem_euclid(self.setup.partitions));
+                let log = self.kafka.log(&at);
+                let next = model
+                    .and_then(|model| model.progress.next_of(&self.oracle.input(&at)))
+                    .unwrap_or(log.low());
+                let high = log.high();
+                if next < high {
+                    return Err(format!("{at} is read up to {next} of {high}"));
+                }
             }
         }
         self.are_timers_fired()
@@ -199,8 +243,8 @@ impl World {
         self.check_entries();
     }
 
-    fn outputs(&self, kind: TopicKind) -> Vec<(Value, bool)> {
-        let mut values = Vec::new();
+    fn outputs(&self, kind: TopicKind) -> Vec<Told<'_>> {
+        let mut told = Vec::new();
         for at in self.kafka.partitions_of(self.shared.topic(kind)) {
             let history = self.kafka.history(&at);
             // Of an input that nobody ever read, what was deleted is nobody's.
@@ -211,24 +255,20 @@ impl World {
             let counts = |offset: i64| begins <= offset && !self.oracle.is_forgone(&at, offset);
             for (_, data) in history.filter(|(offset, _)| counts(*offset)) {
                 let value = data.value.as_deref().unwrap_or_default();
-                let parsed = serde_json::from_slice(value);
-                values.push((parsed.unwrap_or_default(), data.value.is_none()));
+                told.push(serde_json::from_slice(value).unwrap_or_default());
             }
         }
-        values
+        told
     }
 
     /// No `ce_id` stands twice among the committed outputs.
     fn check_ids(&self) {
         let mut ids = BTreeSet::new();
-        for at in self.kafka.logs.keys() {
-            for (offset, data) in self.kafka.history(at) {
+        for (at, _) in self.kafka.logs.all() {
+            for (offset, data) in self.kafka.history(&at) {
                 let id = data.headers.iter().find(|(name, _)| name == "ce_id");
                 if let Some((_, Some(id))) = id {
-                    assert!(
-                        ids.insert(id.clone()),
-                        "{at}@{offset} has a ce_id that was there before"
-                    );
+                    assert!(ids.insert(id), "{at}@{offset} has a ce_id that was there before");
                 }
             }
         }
@@ -236,20 +276,20 @@ impl World {
 
     /// Every command that could be read has exactly one result.
     fn check_answers(&self) {
-        let mut due: BTreeMap<(String, String), i64> = BTreeMap::new();
+        let mut due: BTreeMap<Name<'_>, i64> = BTreeMap::new();
         for kind in [TopicKind::CrmChanges, TopicKind::OutboundRequests] {
-            for (command, _) in self.outputs(kind) {
-                if let (Some(org), Some(request)) = (command["org_id"].as_str(), command["request_id"].as_str()) {
-                    *due.entry((org.to_owned(), request.to_owned())).or_default() += 1;
+            for command in self.outputs(kind) {
+                if let (Some(org), Some(request)) = (command.org_id, command.request_id) {
+                    *due.entry((org, request)).or_default() += 1;
                 }
             }
         }
-        for (result, _) in self.outputs(TopicKind::CommandResults) {
-            if result["type"] == "settings.put" {
+        for result in self.outputs(TopicKind::CommandResults) {
+            if result.kind == "settings.put" {
                 continue;
             }
-            let text = |name: &str| result[name].as_str().unwrap_or_default().to_owned();
-            *due.entry((text("org_id"), text("request_id"))).or_default() -= 1;
+            let name = (result.org_id.unwrap_or_default(), result.request_id.unwrap_or_default());
+            *due.entry(name).or_default() -= 1;
         }
         let wrong: Vec<_> = due.iter().filter(|(_, left)| **left != 0).collect();
         assert!(wrong.is_empty(), "commands less results: {wrong:?}");
@@ -257,36 +297,31 @@ impl World {
 
     /// Every message came to one route, or to none with a reason; the repeat of an unrouted one may come to a route later.
     fn check_messages(&self) {
-        let name = |message: &Value| {
-            let text = |name: &str| message[name].as_str().unwrap_or_default().to_owned();
-            (text("org_id"), text("message_id"))
-        };
-        let mut seen: BTreeMap<(String, String), [u32; 3]> = BTreeMap::new();
+        let mut seen: BTreeMap<Name<'_>, [u32; 3]> = BTreeMap::new();
         let kinds = [
             TopicKind::RoutedMessages,
             TopicKind::UnroutedMessages,
             TopicKind::DeadLetters,
         ];
         for (place, kind) in kinds.into_iter().enumerate() {
-            for (message, _) in self.outputs(kind) {
-                seen.entry(name(&message)).or_default()[place] += 1;
+            for message in self.outputs(kind) {
+                seen.entry(message.message()).or_default()[place] += 1;
             }
         }
-        for (message, _) in self.outputs(TopicKind::InboundMessages) {
-            let counts = seen.get(&name(&message)).copied().unwrap_or_default();
+        for message in self.outputs(TopicKind::InboundMessages) {
+            let is_poison = message.is_poison();
+            let name = message.message();
+            let counts = seen.get(&name).copied().unwrap_or_default();
             let [routed, unrouted, dead] = counts;
-            let is_poison = message["message"]["text"]["body"] == crate::workload::POISON;
             // After 8 days a message is another one.
             let forgotten = self.wall_ahead - BEGINNING_MS >= 8 * 86_400_000;
             assert!(
                 forgotten || (routed <= 1 && unrouted <= 1),
-                "{:?} came out {counts:?} times",
-                name(&message)
+                "{name:?} came out {counts:?} times"
             );
             assert!(
                 routed + unrouted >= 1 || (is_poison && dead >= 1),
-                "{:?} never came out",
-                name(&message)
+                "{name:?} never came out"
             );
         }
     }

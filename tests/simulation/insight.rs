@@ -1,16 +1,16 @@
 //! What the simulator saw a process being fed, so that the checks can judge the same again: they look, and change nothing.
 
 use chatroom_router::domain::time::Instant;
-use chatroom_router::kafka::Record;
+use chatroom_router::kafka::Position;
 use chatroom_router::protocol::Partition;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 #[derive(Debug)]
 pub enum Fed {
-    /// A record, the reader's clock when it came, and how far the accepted settings could be read by then.
+    /// Where a record stands, the reader's clock when it came, and how far the accepted settings could be read by then.
     Record {
-        record: Record,
+        at: Position,
         wall: Instant,
         settings_stable: i64,
     },

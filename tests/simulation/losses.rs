@@ -5,7 +5,7 @@ use crate::kafka::log::Data;
 use crate::process::Pid;
 use crate::world::World;
 use chatroom_router::contract::TopicKind;
-use chatroom_router::kafka::TopicPartition;
+use chatroom_router::kafka::{NewRecord, TopicPartition};
 use chatroom_router::protocol::Partition;
 use chatroom_router::protocol::task::Phase;
 use chatroom_router::state::keys::RecordKey;
@@ -116,10 +116,13 @@ impl World {
             progress.inputs.insert(input, Position { next, decided_to });
             self.kafka.set_offset(at, next);
         }
-        let data = Data {
+        let record = NewRecord {
             key: Some(RecordKey::PROGRESS.as_bytes().to_vec()),
             value: Some(progress.encode()),
-            headers: Vec::new(),
+            ..NewRecord::default()
+        };
+        let data = Data {
+            record: Rc::new(record),
             timestamp: self.wall().0,
         };
         let offset = self.kafka.log_mut(&changelog).append(Rc::new(data), None);

@@ -10,7 +10,7 @@ use chatroom_router::protocol::Event;
 use chatroom_router::protocol::horizon::{Ask, Reached, Standing};
 use std::sync::Arc;
 
-const PACE_MS: u64 = 500;
+const PACE_MS: u64 = 1_000;
 
 impl World {
     pub fn counts(&self) -> Event {

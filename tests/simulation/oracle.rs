@@ -66,7 +66,8 @@ struct Part<'a> {
 /// What it should say.
 struct Expected {
     state: State,
-    written: BTreeSet<Key>,
+    /// What was written, and what stood there before.
+    written: BTreeMap<Key, Option<Arc<Record>>>,
     outputs: Vec<NewRecord>,
     judged: BTreeSet<(TopicPartition, i64)>,
     /// The latest decision time of each input.
@@ -111,9 +112,16 @@ impl Oracle {
 
     /// The offset that the settings of a transaction were read up to, as its progress records say.
     pub fn settings_named_by(&self, txn: &Txn) -> i64 {
-        let named: BTreeSet<i64> = self.parts(txn).iter().map(|part| part.progress.settings_next).collect();
+        let named: BTreeSet<i64> = self.progress_of(txn).map(|progress| progress.settings_next).collect();
         assert!(named.len() <= 1, "one transaction names different settings: {named:?}");
         named.into_iter().next().unwrap_or(0)
+    }
+
+    fn progress_of(&self, txn: &Txn) -> impl Iterator<Item = Progress> {
+        let changelog = self.shared.topic(TopicKind::RouterChangelog);
+        let records = txn.records.iter().filter(|(at, ..)| at.topic == *changelog);
+        let progress = records.filter(|(.., record)| record.key.as_deref() == Some(RecordKey::PROGRESS.as_bytes()));
+        progress.map(|(.., record)| Progress::decode(record.value.as_deref().unwrap_or_default()).expect("we wrote it"))
     }
 
     fn parts<'a>(&self, txn: &'a Txn) -> Vec<Part<'a>> {
@@ -165,8 +173,12 @@ impl Oracle {
         self.largest = self.largest.max(txn.records.iter().map(weight).sum());
         let mut total = 0;
         for part in parts {
-            let expected = self.judge(kafka, txn, &part, (table, &actual));
-            let passed_over = self.check_positions(kafka, txn, &part, &expected);
+            let (before, state) = match self.tasks.remove(&part.partition) {
+                Some(model) => (Some(model.progress), model.state),
+                None => (None, State::new()),
+            };
+            let expected = self.judge((kafka, txn), &part, (before.as_ref(), state), (table, &actual));
+            let passed_over = self.check_positions(kafka, txn, (&part, before.as_ref()), &expected);
             self.forgone.extend(passed_over);
             self.check_changes(&part, &expected);
             let erased = part.changes.values().filter(|value| value.is_none()).count();
@@ -218,16 +230,15 @@ impl Oracle {
 
     fn judge(
         &self,
-        kafka: &Kafka,
-        txn: &Txn,
+        (kafka, txn): (&Kafka, &Txn),
         part: &Part<'_>,
+        (before, state): (Option<&Progress>, State),
         (table, actual): (&SettingsTable, &[&NewRecord]),
     ) -> Expected {
         let facts = self.shared.facts(part.partition, part.progress.incarnation);
-        let before = self.tasks.get(&part.partition);
         let mut expected = Expected {
-            state: before.map(|model| model.state.clone()).unwrap_or_default(),
-            written: BTreeSet::new(),
+            state,
+            written: BTreeMap::new(),
             outputs: Vec::new(),
             judged: BTreeSet::new(),
             decided: BTreeMap::new(),
@@ -237,24 +248,24 @@ impl Oracle {
         for fed in fed {
             match &**fed {
                 Fed::Record {
-                    record,
+                    at: place,
                     wall,
                     settings_stable,
                 } => {
-                    let at = record.at.topic_partition();
-                    let from = before.map_or(0, |model| next_of(&model.progress, &at));
-                    if !(from..next_of(&part.progress, &at)).contains(&record.at.offset) {
+                    let at = place.topic_partition();
+                    let from = before.map_or(0, |before| next_of(before, &at));
+                    if !(from..next_of(&part.progress, &at)).contains(&place.offset) {
                         continue;
                     }
                     assert!(
                         *settings_stable <= table.next_offset(),
-                        "{} was judged by settings up to {}, and {settings_stable} could be read when it came",
-                        record.at,
+                        "{place} was judged by settings up to {}, and {settings_stable} could be read when it came",
                         table.next_offset()
                     );
-                    let first = expected.judged.insert((at.clone(), record.at.offset));
-                    assert!(first, "{} was fed twice", record.at);
-                    let prepared = judging::prepare(record.clone(), &facts, *wall).expect("readable");
+                    let first = expected.judged.insert((at.clone(), place.offset));
+                    assert!(first, "{place} was fed twice");
+                    let data = kafka.log(&at).data(place.offset).expect("what was read is there");
+                    let prepared = judging::prepare(data.read(place.clone()), &facts, *wall).expect("readable");
                     let decided = expected.decided.entry(at).or_insert(prepared.decided_at());
                     *decided = (*decided).max(prepared.decided_at());
                     let mut judged = again(judging::judge(&prepared, &facts, &Here(&expected.state), table));
@@ -275,7 +286,6 @@ impl Oracle {
                 }
             }
         }
-        let _ = kafka;
         expected
     }
 
@@ -351,11 +361,10 @@ impl Oracle {
         &self,
         kafka: &Kafka,
         txn: &Txn,
-        part: &Part<'_>,
+        (part, before): (&Part<'_>, Option<&Progress>),
         expected: &Expected,
     ) -> BTreeSet<(TopicPartition, i64)> {
         let partition = part.partition;
-        let before = self.tasks.get(&partition).map(|model| &model.progress);
         let sequence = before.map_or(0, |progress| progress.sequence);
         assert_eq!(
             part.progress.sequence,
@@ -416,14 +425,13 @@ impl Oracle {
     fn check_changes(&self, part: &Part<'_>, expected: &Expected) {
         let partition = part.partition;
         let facts: Facts = self.shared.facts(partition, part.progress.incarnation);
-        let before = self.tasks.get(&partition);
         let mut known: BTreeMap<RecordKey, &Key> = BTreeMap::new();
-        for key in &expected.written {
+        for (key, was) in &expected.written {
             let record = expected.state.get(key);
             let record_key = facts.state_key.record_key(key);
             known.insert(record_key, key);
             let value = codec::encode(facts.format, key, record.map(|record| &**record));
-            let was = before.and_then(|model| model.state.get(key));
+            let was = was.as_ref();
             match part.changes.get(&record_key) {
                 Some(actual) => {
                     assert!(
@@ -503,11 +511,11 @@ fn check_succession(before: &Progress, part: &Part<'_>) {
 impl Expected {
     fn take(&mut self, judged: Judged) {
         for Write { key, record, .. } in judged.writes {
-            match record {
+            let was = match record {
                 Some(record) => self.state.insert(key.clone(), Arc::new(record)),
                 None => self.state.remove(&key),
             };
-            self.written.insert(key);
+            self.written.entry(key).or_insert(was);
         }
         self.outputs.extend(judged.records);
     }

@@ -8,7 +8,7 @@ use crate::rng::Rng;
 use crate::sabotage::Sabotage;
 use crate::world::{Happening, World};
 use chatroom_router::index::Read;
-use chatroom_router::kafka::{NewRecord, Position, Record, TimestampKind, TopicPartition};
+use chatroom_router::kafka::{NewRecord, Position, TopicPartition};
 use chatroom_router::protocol::{Action, Core, Event, Partition, Renewal, TransactionAnswer, TransactionStep};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -20,7 +20,7 @@ const DRAIN: u64 = 20;
 const DRAIN_MS: u64 = 10_000;
 /// The longest that a process waits without looking, and so with something that could go.
 const IDLE_MS: u64 = 1_000;
-const RIPE_MS: u64 = 20;
+const RIPE_MS: u64 = 100;
 
 /// An assigned partition, as the client reads it.
 pub struct Flow {
@@ -114,7 +114,6 @@ pub struct Process {
     /// All that was read, for a process that trusts its memory.
     seen: BTreeSet<Position>,
     phase: u8,
-    idle: bool,
     /// It waits for something to do, and has been told of none.
     asleep: bool,
     /// The number of its next turn.
@@ -159,7 +158,6 @@ impl Process {
             fed: BTreeMap::new(),
             seen: BTreeSet::new(),
             phase: 0,
-            idle: false,
             asleep: false,
             next_turn: 0,
             partitions: world.setup.partitions,
@@ -216,7 +214,7 @@ impl Process {
                     .find(|task| task.life.partition == partition && !task.closing)?;
                 let expected = task.running()?.collected.get(&record.at.topic_partition())?;
                 let fed = Fed::Record {
-                    record: record.clone(),
+                    at: record.at.clone(),
                     wall: world.wall(),
                     settings_stable: world.settings_seen(self.slot),
                 };
@@ -237,11 +235,11 @@ impl Process {
 
     /// What stands behind a halt was left, and will come again.
     fn is_taken(&self, partition: Partition, fed: &Fed) -> bool {
-        let Fed::Record { record, .. } = fed else { return true };
+        let Fed::Record { at, .. } = fed else { return true };
         let task = self.core.tasks().find(|task| task.life.partition == partition);
         let running = task.and_then(|task| task.running());
-        let collected = running.and_then(|running| running.collected.get(&record.at.topic_partition()));
-        collected.is_none_or(|next| *next > record.at.offset)
+        let collected = running.and_then(|running| running.collected.get(&at.topic_partition()));
+        collected.is_none_or(|next| *next > at.offset)
     }
 
     /// What was collected and isn't committed, of each task, as of now.
@@ -256,10 +254,10 @@ impl Process {
                 continue;
             }
             let done = |fed: &Rc<Fed>| match &**fed {
-                Fed::Record { record, .. } => running
+                Fed::Record { at, .. } => running
                     .positions
-                    .get(&record.at.topic_partition())
-                    .is_some_and(|next| record.at.offset < *next),
+                    .get(&at.topic_partition())
+                    .is_some_and(|next| at.offset < *next),
                 Fed::Sweep { .. } => false,
             };
             if let Some(last) = fed.iter().rposition(done) {
@@ -280,7 +278,15 @@ impl Process {
                 self.blocked = Some((at, step));
             }
             if let Some(action) = self.actions.pop_front() {
-                return self.perform(action, world);
+                let tells = matches!(action, Action::Report(_));
+                let ms = self.perform(action, world);
+                if ms == 0 {
+                    self.hear(world);
+                }
+                if tells {
+                    continue;
+                }
+                return ms;
             }
             if let Some(event) = self.events.pop_front() {
                 self.handle(event, world);
@@ -292,24 +298,26 @@ impl Process {
                     return 0;
                 }
             }
-            self.phase = (self.phase + 1) % 3;
+            self.phase = (self.phase + 1) % 4;
             match self.phase {
                 0 => {
                     self.open_producer(world);
-                    self.idle = self.mail.is_empty();
                     self.inbox.append(&mut self.mail);
                 }
                 1 if self.renewal.is_wanted() => self.renew(world),
-                1 => {
-                    self.poll(world);
-                    self.idle &= self.inbox.is_empty();
-                }
-                _ => {
-                    world.ticks += 1;
-                    self.inbox.push_back(Event::Tick);
-                    return self.rest(world);
-                }
+                1 => self.poll(world),
+                2 => self.inbox.push_back(Event::Tick),
+                _ => return self.rest(world),
             }
+        }
+    }
+
+    /// What took no time is answered at once. It may still be killed, or stand still, before what follows from that.
+    fn hear(&mut self, world: &World) {
+        while self.actions.is_empty()
+            && let Some(event) = self.events.pop_front()
+        {
+            self.handle(event, world);
         }
     }
 
@@ -320,10 +328,17 @@ impl Process {
         matches!(self.member.awaiting, Unassign { .. }) && self.member.told.is_empty() && is_told
     }
 
+    /// Whether something came that it has not looked at.
+    fn has_more(&mut self, world: &World) -> bool {
+        let is_told = !self.member.told.is_empty() || self.member.is_fenced;
+        let is_read = self.renewal.is_wanted() || (!is_told && self.ready(world).is_empty());
+        !self.mail.is_empty() || !is_read
+    }
+
     /// How long it waits for something to do; whatever comes wakes it.
     fn rest(&mut self, world: &mut World) -> u64 {
-        self.asleep = self.idle;
-        if !self.idle {
+        self.asleep = !self.has_more(world);
+        if !self.asleep {
             return world.rng.between(1, 3);
         }
         let blocked = self.blocked.as_ref().map_or(IDLE_MS, |(at, _)| at - world.now);
@@ -430,14 +445,7 @@ impl Process {
                 if !self.seen.insert(at.at(offset)) && world.without(Sabotage::SeenInMemory) {
                     return None;
                 }
-                Some(Event::Record(Record {
-                    at: at.at(offset),
-                    key: data.key.clone(),
-                    value: data.value.clone(),
-                    headers: data.headers.clone(),
-                    timestamp: Some(data.timestamp),
-                    timestamp_kind: TimestampKind::Create,
-                }))
+                Some(Event::Record(data.read(at.at(offset))))
             }
             Met::End(end) => {
                 let end = Self::end_of(at, end, world);

@@ -4,13 +4,26 @@ use crate::world::Happening;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-#[derive(Default)]
+/// Few schedules ever have more ahead of them at once.
+const ROOM: usize = 128;
+
 pub struct Queue {
     /// Time, order, and place.
     heap: BinaryHeap<Reverse<(u64, u64, usize)>>,
     places: Vec<Option<Happening>>,
     free: Vec<usize>,
     pushed: u64,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self {
+            heap: BinaryHeap::with_capacity(ROOM),
+            places: Vec::with_capacity(ROOM),
+            free: Vec::with_capacity(ROOM),
+            pushed: 0,
+        }
+    }
 }
 
 impl Queue {

@@ -50,8 +50,9 @@ pub enum Trouble {
     Actions(u64),
 }
 
-/// How much there is of a schedule. Most are short: a few records and a fault or two show most that can go wrong, and soon. Some
-/// are long, for what only builds up in time: a changelog that was compacted, a memory that is full.
+/// How much there is of a schedule. What it costs goes by its records; faults, and the time for what they lead to, cost little. So
+/// most have a few records and more faults than that: in a second they show the most of what is wrong. Some have more of all, and a
+/// few are long, for what only builds up in time: a changelog that was compacted, a memory that is full.
 struct Size {
     records: u64,
     faults: u64,
@@ -61,18 +62,18 @@ struct Size {
 impl Size {
     fn drawn(rng: &mut Rng) -> Self {
         match rng.below(100) {
-            0..75 => Self {
-                records: rng.between(3, 14),
-                faults: rng.between(1, 6),
-                aftermath_ms: rng.pick(&[500, 2_000, 6_000]),
+            0..84 => Self {
+                records: rng.between(3, 9),
+                faults: rng.between(1, 16),
+                aftermath_ms: rng.pick(&[1_000, 4_000, 8_000]),
             },
-            75..95 => Self {
-                records: rng.between(8, 40),
-                faults: rng.between(3, 24),
-                aftermath_ms: rng.pick(&[1_000, 3_000, 10_000]),
+            84..99 => Self {
+                records: rng.between(8, 32),
+                faults: rng.between(4, 24),
+                aftermath_ms: rng.pick(&[3_000, 6_000, 10_000]),
             },
             _ => Self {
-                records: rng.between(30, 160),
+                records: rng.between(30, 140),
                 faults: u64::MAX,
                 aftermath_ms: 10_000,
             },
@@ -130,15 +131,15 @@ impl Setup {
     pub fn new(rng: &mut Rng) -> Self {
         let size = Size::drawn(rng);
         let trouble = match rng.chance(500) {
-            true => Trouble::Ms(rng.pick(&[50, 150, 600, 2_000])),
-            false => Trouble::Actions(rng.pick(&[3, 10, 30, 100])),
+            true => Trouble::Ms(rng.pick(&[50, 150, 600, 600, 2_000, 2_000])),
+            false => Trouble::Actions(rng.pick(&[3, 10, 30, 30, 100, 100])),
         };
         let mut setup = Self {
-            partitions: rng.pick(&[1, 2, 2, 4]),
+            partitions: rng.pick(&[1, 2, 2, 2, 4]),
             inputs: std::array::from_fn(|_| rng.between(1, 4) as i32),
-            slots: rng.between(1, 3) as usize,
+            slots: rng.pick(&[1, 2, 2, 3, 3]),
             records: size.records as usize,
-            pace_ms: rng.pick(&[20, 60, 200, 600]),
+            pace_ms: rng.pick(&[20, 60, 200, 200, 600]),
             max_records: rng.pick(&[2, 5, 20, 100]),
             linger_ms: rng.pick(&[0, 5, 50]),
             overlay_max_bytes: rng.pick(&[2_000, 50_000, 10_000_000]),
@@ -147,20 +148,20 @@ impl Setup {
             trouble,
             faults: size.faults,
             aftermath_ms: size.aftermath_ms,
-            flaky: rng.pick(&[0, 5, 20, 60]),
+            flaky: rng.pick(&[0, 0, 5, 5, 20, 60]),
             ambiguous: rng.pick(&[0, 10, 50, 200, 400]),
             stumbles: rng.pick(&[0, 0, 5, 20]),
             troubles: std::array::from_fn(|_| rng.pick(&[0, 0, 1, 2, 6])),
             statics: rng.chance(300),
             step_ms: rng.pick(&[2, 5, 40]),
             session_ms: rng.pick(&[3_000, 6_000, 30_000]),
-            recovery: rng.pick(&[1, 1, 20]),
+            recovery: rng.pick(&[1, 1, 1, 20]),
             threaded: rng.chance(300),
             timers: rng.chance(750),
-            erasures: rng.pick(&[0, 0, 0, 3, 3, 3, 12, 12, 30]),
+            erasures: rng.pick(&[0, 0, 3, 3, 3, 3, 12, 12, 30]),
             nonsense: rng.pick(&[10, 10, 10, 200, 500]),
             burst: Limit {
-                records: rng.pick(&[4, 8, 500]),
+                records: rng.pick(&[3, 6, 500]),
                 percent: 50,
             },
         };

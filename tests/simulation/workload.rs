@@ -6,8 +6,10 @@ use crate::rng::Rng;
 use crate::setup::Setup;
 use crate::world::{Happening, World};
 use chatroom_router::contract::{TopicKind, instant};
-use chatroom_router::kafka::{TopicPartition, murmur2_slot};
+use chatroom_router::kafka::{NewRecord, TopicPartition, murmur2_slot};
+use serde::Deserialize;
 use serde_json::{Value, json};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -35,6 +37,20 @@ pub struct Workload {
     owners: Vec<(String, String)>,
     cursors: BTreeMap<TopicPartition, i64>,
     earlier: Vec<Written>,
+}
+
+/// What a result says of a chatroom.
+#[derive(Deserialize)]
+struct Told<'a> {
+    #[serde(borrow)]
+    org_id: Option<Cow<'a, str>>,
+    chatroom: Option<Chatroom>,
+}
+
+#[derive(Deserialize)]
+struct Chatroom {
+    chatroom_id: Option<String>,
+    crm_id: Option<String>,
 }
 
 #[derive(Clone)]
@@ -259,10 +275,13 @@ impl World {
             70..97 => rng.below(400),
             _ => rng.below(3 * self.setup.grace_ms as u64),
         };
-        let data = Rc::new(Data {
+        let record = NewRecord {
             key: Some(written.key.into_bytes()),
             value: written.value,
-            headers: Vec::new(),
+            ..NewRecord::default()
+        };
+        let data = Rc::new(Data {
+            record: Rc::new(record),
             timestamp: wall - late as i64,
         });
         let at = TopicPartition::new(topic, partition);
@@ -288,13 +307,14 @@ impl World {
             let cursor = self.workload.cursors.entry(at.clone()).or_default();
             while let Met::Record(offset, data) = self.kafka.log(&at).read(*cursor, i64::MAX) {
                 *cursor = offset + 1;
-                let value: Value =
+                let told: Told<'_> =
                     serde_json::from_slice(data.value.as_deref().unwrap_or_default()).expect("we wrote it");
-                let id = value["chatroom"]["chatroom_id"].as_str().map(str::to_owned);
-                let org = value["org_id"].as_str().unwrap_or_default().to_owned();
-                let owner = value["chatroom"]["crm_id"].as_str().map(str::to_owned);
-                self.workload.owners.extend(owner.map(|owner| (org.clone(), owner)));
-                self.workload.chatrooms.extend(id.map(|id| (org, id)));
+                let Some(Chatroom { chatroom_id, crm_id }) = told.chatroom else {
+                    continue;
+                };
+                let org = told.org_id.unwrap_or_default().into_owned();
+                self.workload.owners.extend(crm_id.map(|owner| (org.clone(), owner)));
+                self.workload.chatrooms.extend(chatroom_id.map(|id| (org, id)));
             }
         }
     }

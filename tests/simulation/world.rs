@@ -104,7 +104,6 @@ pub struct World {
     /// Steps so far.
     pub steps: u64,
     pub turns: u64,
-    pub ticks: u64,
     /// A rule that is switched off.
     pub off: Option<Sabotage>,
     pub spoilt: Spoilt,
@@ -156,7 +155,6 @@ impl World {
             deposed: BTreeMap::new(),
             steps: 0,
             turns: 0,
-            ticks: 0,
             trace: std::env::var_os("SIM_TRACE").is_some(),
             off,
             spoilt: Spoilt::default(),

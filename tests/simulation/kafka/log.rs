@@ -1,18 +1,44 @@
 //! One partition as its leader holds it: records and markers at offsets, transactions open on it, and what compaction took.
 
-use chatroom_router::kafka::Header;
+use chatroom_router::kafka::{NewRecord, Position, Record, TimestampKind, TopicPartition};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// Counts all transactions of the cluster.
 pub type TxnNo = u64;
 
+/// A record as it was produced, and its time.
 #[derive(Debug)]
 pub struct Data {
-    pub key: Option<Vec<u8>>,
-    pub value: Option<Vec<u8>>,
-    pub headers: Vec<Header>,
+    pub record: Rc<NewRecord>,
     pub timestamp: i64,
+}
+
+impl Deref for Data {
+    type Target = NewRecord;
+
+    fn deref(&self) -> &NewRecord {
+        &self.record
+    }
+}
+
+impl Data {
+    /// As a consumer is given it.
+    pub fn read(&self, at: Position) -> Record {
+        let headers = self.headers.iter();
+        let headers = headers.map(|(name, value)| (name.to_string(), value.clone().map(Cow::into_owned)));
+        Record {
+            at,
+            key: self.key.clone(),
+            value: self.value.clone(),
+            headers: headers.collect(),
+            timestamp: Some(self.timestamp),
+            timestamp_kind: TimestampKind::Create,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -135,6 +161,11 @@ impl Log {
         self.slots[offset as usize].gone
     }
 
+    /// What was written there, if that is no marker.
+    pub fn data(&self, offset: i64) -> Option<&Data> {
+        self.slots.get(offset as usize)?.data.as_deref()
+    }
+
     pub fn slots(&self) -> impl DoubleEndedIterator<Item = (i64, &Slot)> {
         self.slots
             .iter()
@@ -166,5 +197,39 @@ impl Log {
             let expired = data.value.is_none() && data.timestamp < tombstones_before;
             slot.gone |= !is_latest || expired;
         }
+    }
+}
+
+/// Every partition of every topic. There are few topics, and their names are shared, so that looking along them is soon done.
+#[derive(Default)]
+pub struct Logs(Vec<(Arc<str>, Vec<Log>)>);
+
+impl Logs {
+    /// Makes a topic, or gives it more partitions.
+    pub fn create(&mut self, topic: &Arc<str>, count: usize) {
+        if self.0.iter().all(|(name, _)| name != topic) {
+            self.0.push((topic.clone(), Vec::new()));
+        }
+        let known = self.0.iter_mut().filter(|(name, _)| name == topic);
+        known.for_each(|(_, logs)| logs.resize_with(count, Log::default));
+    }
+
+    pub fn at(&self, at: &TopicPartition) -> &Log {
+        let topic = self.0.iter().find(|(name, _)| *name == at.topic);
+        let log = topic.and_then(|(_, logs)| logs.get(at.partition as usize));
+        log.unwrap_or_else(|| panic!("there is no {at}"))
+    }
+
+    pub fn at_mut(&mut self, at: &TopicPartition) -> &mut Log {
+        let topic = self.0.iter_mut().find(|(name, _)| *name == at.topic);
+        let log = topic.and_then(|(_, logs)| logs.get_mut(at.partition as usize));
+        log.unwrap_or_else(|| panic!("there is no {at}"))
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = (TopicPartition, &Log)> {
+        self.0.iter().flat_map(|(topic, logs)| {
+            let numbered = (0..).zip(logs);
+            numbered.map(|(partition, log)| (TopicPartition::new(topic.clone(), partition), log))
+        })
     }
 }

@@ -9,13 +9,13 @@ use crate::insight::Insight;
 use chatroom_router::kafka::{NewRecord, TopicPartition, murmur2_slot};
 use coordinator::{Coordinator, Place, Refusal, State, Txn};
 use group::Group;
-use log::{Data, Log, TxnNo};
+use log::{Data, Log, Logs, TxnNo};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
 pub struct Kafka {
-    pub logs: BTreeMap<TopicPartition, Log>,
+    pub logs: Logs,
     /// How often any log may have changed.
     pub moves: u64,
     pub counts: BTreeMap<Arc<str>, i32>,
@@ -34,7 +34,7 @@ pub struct Producer<'a> {
 impl Kafka {
     pub fn new(group_partitions: i32, session_ms: u64) -> Self {
         Self {
-            logs: BTreeMap::new(),
+            logs: Logs::default(),
             moves: 0,
             counts: BTreeMap::new(),
             coordinator: Coordinator::default(),
@@ -46,20 +46,16 @@ impl Kafka {
     /// Makes a topic, or gives it more partitions.
     pub fn create(&mut self, topic: &Arc<str>, count: i32) {
         self.counts.insert(topic.clone(), count);
-        for partition in 0..count {
-            self.logs
-                .entry(TopicPartition::new(topic.clone(), partition))
-                .or_default();
-        }
+        self.logs.create(topic, count as usize);
     }
 
     pub fn log(&self, at: &TopicPartition) -> &Log {
-        self.logs.get(at).unwrap_or_else(|| panic!("there is no {at}"))
+        self.logs.at(at)
     }
 
     pub fn log_mut(&mut self, at: &TopicPartition) -> &mut Log {
         self.moves += 1;
-        self.logs.get_mut(at).unwrap_or_else(|| panic!("there is no {at}"))
+        self.logs.at_mut(at)
     }
 
     pub fn partitions_of(&self, topic: &Arc<str>) -> Vec<TopicPartition> {
@@ -92,18 +88,11 @@ impl Kafka {
             .coordinator
             .open(producer.id, producer.epoch, now.0, producer.insight)?;
         let data = Data {
-            key: record.key.clone(),
-            value: record.value.clone(),
-            headers: record
-                .headers
-                .iter()
-                .map(|(name, value)| (name.to_string(), value.clone().map(std::borrow::Cow::into_owned)))
-                .collect(),
+            record: record.clone(),
             timestamp: record.timestamp.unwrap_or(now.1),
         };
         self.moves += 1;
-        let log = self.logs.get_mut(&at).unwrap_or_else(|| panic!("there is no {at}"));
-        let offset = log.append(Rc::new(data), Some(txn.no));
+        let offset = self.logs.at_mut(&at).append(Rc::new(data), Some(txn.no));
         txn.partitions.insert(at.clone());
         txn.records.push((at, offset, record.clone()));
         Ok(offset)
