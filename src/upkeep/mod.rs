@@ -7,7 +7,7 @@ mod unreadable;
 pub mod verify;
 
 use crate::app;
-use crate::changelog::{self, Replay};
+use crate::changelog::{self, Piece, Replay};
 use crate::config::Config;
 use crate::contract::TopicKind;
 use crate::failure::{Exit, Failure};
@@ -26,6 +26,8 @@ use std::time::{Duration, SystemTime};
 use tokio::runtime::Runtime;
 
 const CALL: Duration = Duration::from_secs(20);
+/// A reading that makes no progress fails by itself before that.
+const WAIT: Duration = Duration::from_secs(60);
 /// So few offsets are looked at one by one, and no longer than that.
 const FEW: i64 = 100;
 const SOON: Duration = Duration::from_secs(2);
@@ -260,6 +262,14 @@ impl Upkeep {
             // A transaction may be open: what it holds is not known yet.
             Err(_) => offsets,
         }
+    }
+
+    /// The next piece of a stretch of a changelog.
+    fn piece(&mut self, at: &TopicPartition, (from, to): (i64, i64)) -> Result<Piece, Failure> {
+        self.replay.next(at, from, to, WAIT).map_err(|fault| match fault {
+            changelog::Fault::Unreadable(why) => Failure::new(Exit::BadData, stops::changelog_unreadable(at, &why)),
+            fault @ changelog::Fault::Kafka(_) => fault.into(),
+        })
     }
 
     fn wait<T>(&self, asked: impl Future<Output = Result<T, crate::index::Error>>) -> Result<T, Failure> {

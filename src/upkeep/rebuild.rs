@@ -10,8 +10,6 @@ use crate::protocol::stops;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
-/// A reading that makes no progress fails by itself before that.
-const WAIT: Duration = Duration::from_secs(60);
 /// How long a full Redis is asked again, and how often.
 const ROOM: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(100);
@@ -47,15 +45,16 @@ impl Upkeep {
         if found.state() == State::Ahead && !discard {
             return Err(Failure::new(Exit::BadData, stops::ahead_of_changelog(&found.found())));
         }
-        if discard && found.unreadable.is_some() {
-            self.wait(self.index.discard(partition))?;
-        } else {
+        if !discard {
             found.readable()?;
         }
         let Some(progress) = &found.progress else {
+            self.give_up_unreadable(found)?;
             return Ok(None);
         };
         found.uncut()?;
+        self.read_through(partition, (progress.begins, found.high))?;
+        self.give_up_unreadable(found)?;
         let of = Generation {
             incarnation: progress.incarnation,
             generation: Uuid::new_v4(),
@@ -75,7 +74,7 @@ impl Upkeep {
         let (mut offset, mut records) = (begin.offset, 0);
         let at = self.changelog(partition);
         while offset < found.high {
-            let Piece { changes, next } = self.replay.next(&at, offset, found.high, WAIT)?;
+            let Piece { changes, next } = self.piece(&at, (offset, found.high))?;
             records += changes.len() as u64;
             let batch = Batch {
                 from: offset,
@@ -95,6 +94,22 @@ impl Upkeep {
             took: began.elapsed(),
             offset,
         }))
+    }
+
+    /// No index is given up for a changelog of which something can't be read: it may be the last to hold what that says.
+    fn read_through(&mut self, partition: i32, (mut offset, to): (i64, i64)) -> Result<(), Failure> {
+        let at = self.changelog(partition);
+        while offset < to {
+            offset = self.piece(&at, (offset, to))?.next;
+        }
+        Ok(())
+    }
+
+    fn give_up_unreadable(&self, found: &Stand) -> Result<(), Failure> {
+        if found.unreadable.is_some() {
+            self.wait(self.index.discard(found.partition))?;
+        }
+        Ok(())
     }
 
     /// What was given back is free a little later.

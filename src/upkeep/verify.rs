@@ -8,9 +8,7 @@ use crate::state::keys::RecordKey;
 use siphasher::sip128::{Hasher128, SipHasher13};
 use std::collections::{BTreeMap, HashMap};
 use std::hash::Hasher;
-use std::time::Duration;
 
-const WAIT: Duration = Duration::from_secs(60);
 /// Keys that are named; the others are only counted.
 const NAMED: usize = 20;
 
@@ -168,7 +166,7 @@ impl Upkeep {
     ) -> Result<(), Failure> {
         let at = self.changelog(partition);
         while from < to {
-            let piece = self.replay.next(&at, from, to, WAIT)?;
+            let piece = self.piece(&at, (from, to))?;
             from = piece.next;
             each(piece.changes, from);
         }

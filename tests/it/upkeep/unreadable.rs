@@ -1,7 +1,7 @@
 //! Records of our own topics that can't be read. Each way out that the stop names is taken.
 
 use super::stops::hurt;
-use super::{await_stop, done};
+use super::{ask, await_stop, done, stand_of};
 use crate::harness::operator;
 use crate::harness::topics::{COMMANDS, DEAD, ROUTED};
 use crate::harness::world::World;
@@ -64,6 +64,17 @@ fn a_state_record_that_cant_be_read_stops_the_building_of_an_index_until_it_is_d
     let (_, end) = operator::offsets(&changelog, lead.partition);
     operator::write(&changelog, lead.partition, &[&b"p"[..], &[7; 16]].concat(), &[99, 0]);
     desk.routes(&world, &lead);
+    // The index that has all is not given up for it.
+    let before = stand_of(&world, lead.partition)["generation"].clone();
+    for command in ["verify", "rebuild"] {
+        let (code, answer, said) = ask(&world, &["index", command, "--partition", &lead.partition.to_string()]);
+        assert_eq!(code, Some(65), "{said}");
+        assert!(
+            format!("{answer}{said}").contains("kafka-delete-records.sh"),
+            "{command}: {answer}{said}"
+        );
+    }
+    assert_eq!(stand_of(&world, lead.partition)["generation"], before);
     world.redis.as_ref().expect("a Redis of its own").flush_all();
     await_stop(&world, lead.partition, "kafka-delete-records.sh");
     desk.routes(&world, &other);
