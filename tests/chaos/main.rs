@@ -15,6 +15,7 @@ mod faults;
 #[path = "../it/harness/mod.rs"]
 mod harness;
 mod index;
+mod inputs;
 mod ledger;
 mod load;
 #[path = "../it/model/mod.rs"]

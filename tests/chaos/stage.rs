@@ -7,6 +7,7 @@ use crate::harness::services::kafka_brokers;
 use crate::harness::tail::Tail;
 use crate::harness::topics::Admin;
 use crate::index::Comparison;
+use crate::inputs;
 use crate::ledger::Ledger;
 use crate::load::{Flowing, Load};
 use crate::store::Store;
@@ -141,6 +142,7 @@ impl<'a> Stage<'a> {
         }
         self.collector.stop();
         load.allow_timers();
+        allow_repeats(&self.ledger, &self.cluster.prefix);
         let (mut faults, matched) = {
             let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
             (ledger.faults(), ledger.matched)
@@ -167,6 +169,16 @@ impl<'a> Stage<'a> {
             timed,
             compared,
         }
+    }
+}
+
+/// What the inputs hold twice is answered twice.
+fn allow_repeats(ledger: &Mutex<Ledger>, prefix: &str) {
+    let mut ledger = ledger.lock().unwrap_or_else(PoisonError::into_inner);
+    if ledger.has_repeats() {
+        let doubled = inputs::doubled(prefix);
+        eprintln!("the inputs hold more than once: {doubled:?}");
+        ledger.allow_repeats(&doubled);
     }
 }
 
