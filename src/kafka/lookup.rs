@@ -1,6 +1,8 @@
 //! Questions to the cluster, answered as of now: watermarks, the group's committed offsets, numbers of partitions. Reads
 //! `read_uncommitted`, so that a high watermark is one, and not the last stable offset; joins no group, changes nothing.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer as _;
@@ -10,15 +12,22 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::consumer::{Consumer, committed_offsets};
 use super::{ClientError, Error, Settings, TopicPartition, leaders, native};
 
+/// A call of no time at all would never be answered.
+const LEAST: Duration = Duration::from_millis(1);
+
 /// A client that only asks. One thread at a time; opens its connections when first asked.
 pub struct Lookup {
     client: Consumer,
+    /// Topics whose leaders did not answer in time: they may be gone, and others in their place. The library goes on asking whom
+    /// it knows.
+    silent: BTreeSet<Arc<str>>,
 }
 
 impl Lookup {
     pub fn open(settings: &Settings) -> Result<Self, Error> {
         Ok(Self {
             client: Consumer::from_config(&settings.watermarks())?,
+            silent: BTreeSet::new(),
         })
     }
 
@@ -128,15 +137,17 @@ impl Lookup {
             return Ok(Vec::new());
         }
         let until = Instant::now() + timeout;
-        let answer = self.ask_leaders(of, what, timeout);
-        let code = answer.as_ref().err().and_then(KafkaError::rdkafka_error_code);
-        let answer = if code.is_some_and(is_of_leaders) {
+        let has_learned = self.learn_of_silent(of, Instant::now() + timeout / 2);
+        let left = || until.saturating_duration_since(Instant::now()).max(LEAST);
+        let mut answer = self.ask_leaders(of, what, left());
+        if code(&answer).is_some_and(is_of_leaders) {
             leaders::learn(self.client.client().client(), of, until);
-            let left = until.saturating_duration_since(Instant::now());
-            self.ask_leaders(of, what, left.max(Duration::from_millis(1)))
-        } else {
-            answer
-        };
+            answer = self.ask_leaders(of, what, left());
+        }
+        // Where brokers are slow, every other question has all of its time.
+        if !has_learned && code(&answer).is_some_and(is_of_silence) {
+            self.silent.extend(of.iter().map(|at| at.topic.clone()));
+        }
         answer.map_err(|source| Error::Client {
             doing: "asking for offsets".into(),
             source: match source.rdkafka_error_code() {
@@ -146,6 +157,17 @@ impl Lookup {
                 _ => ClientError::of(&source),
             },
         })
+    }
+
+    /// Whether there was anything to learn.
+    fn learn_of_silent(&mut self, of: &[TopicPartition], until: Instant) -> bool {
+        let doubted = of.iter().filter(|at| self.silent.contains(&at.topic));
+        let doubted: Vec<TopicPartition> = doubted.cloned().collect();
+        leaders::learn(self.client.client().client(), &doubted, until);
+        for at in &doubted {
+            self.silent.remove(&at.topic);
+        }
+        !doubted.is_empty()
     }
 
     fn ask_leaders(
@@ -175,6 +197,17 @@ impl Lookup {
     fn settle(&mut self) {
         self.client.settle();
     }
+}
+
+fn code<T>(answer: &Result<T, KafkaError>) -> Option<Code> {
+    answer.as_ref().err().and_then(KafkaError::rdkafka_error_code)
+}
+
+fn is_of_silence(code: Code) -> bool {
+    matches!(
+        code,
+        Code::OperationTimedOut | Code::TimedOutQueue | Code::RequestTimedOut | Code::BrokerTransportFailure
+    )
 }
 
 /// What was known of leaders is no longer so, or nothing was known: of partitions without one the library's own word is that

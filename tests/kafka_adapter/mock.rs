@@ -210,3 +210,24 @@ fn no_record_is_skipped_by_a_seek_before_the_broker_has_answered() {
         consumer.close(Duration::from_secs(2));
     }
 }
+
+/// A broker that ends takes nothing with it but its place as a leader.
+#[test]
+fn a_question_goes_to_the_new_leader_once_the_old_one_was_silent() {
+    let cluster = rdkafka::mocking::MockCluster::new(2).unwrap();
+    cluster.create_topic("log", 1, 2).unwrap();
+    cluster.partition_leader("log", 0, Some(2)).unwrap();
+    let settings = Settings {
+        brokers: cluster.bootstrap_servers(),
+        ..Settings::default()
+    };
+    let at = TopicPartition::new("log", 0);
+    let mut lookup = Lookup::open(&settings).unwrap();
+    assert_eq!(lookup.high_watermark(&at, LONG).unwrap(), 0);
+    cluster.partition_leader("log", 0, Some(1)).unwrap();
+    cluster.broker_down(2).unwrap();
+    let mut ask = || lookup.high_watermark(&at, Duration::from_secs(2));
+    let (first, second) = (ask(), ask());
+    assert!(first.is_err(), "the old leader was not asked: this test shows nothing");
+    assert_eq!(second.unwrap(), 0);
+}

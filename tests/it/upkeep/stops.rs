@@ -391,7 +391,12 @@ fn a_state_of_a_later_format_stops_its_partition_and_another_number_of_partition
     // Nor does it matter to an index that is built anew.
     world.redis.as_ref().expect("a Redis of its own").flush_all();
     desk.routes(&world, &lead);
-    done(&world, &["index", "verify"], lead.partition);
+    // What is in memory is routed before anybody finds out.
+    let number = lead.partition.to_string();
+    wait::until("another build", wait::PATIENCE, || {
+        let (code, ..) = ask(&world, &["index", "verify", "--partition", &number]);
+        (code == Some(0)).then_some(())
+    });
 }
 
 #[test]
