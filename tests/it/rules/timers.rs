@@ -103,7 +103,7 @@ fn a2_a_sweep_makes_the_event_without_a_record(org: &Org) {
 
 fn c4_a_sweep_expires_a_contact_in_time(org: &Org) {
     org.settings(json!({"expire_after_days": 1}));
-    let start = now() - DAY + SECOND * 3;
+    let start = now() - DAY + SECOND * 10;
     let room = room_since(org, start);
     let due = (start + DAY).to_string();
     has(
