@@ -17,9 +17,12 @@ end
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'incarnation', ARGV[2], 'generation', ARGV[3], 'format', ARGV[4], 'offset', ARGV[5],
   'begun_at', ARGV[6], 'evicted', ARGV[7])
-if redis.call('TYPE', KEYS[2]).ok ~= 'set' then
+local listed = redis.pcall('SADD', KEYS[2], ARGV[3])
+if type(listed) == 'table' then
   -- What something else wrote there must not keep a build from being begun.
-  redis.call('DEL', KEYS[2])
+  if string.find(listed.err, 'WRONGTYPE', 1, true) then
+    redis.call('DEL', KEYS[2])
+  end
+  redis.call('SADD', KEYS[2], ARGV[3])
 end
-redis.call('SADD', KEYS[2], ARGV[3])
 return { 'BEGUN', marker() }
