@@ -370,7 +370,16 @@ fn a_changelog_whose_beginning_was_deleted_stops_its_partition_once_the_index_is
     desk.routes(&world, &other);
     let (next, ..) = desk.send(&world, &lead.phone);
     assert_eq!(desk.outcome(&world, &next).topic, UNROUTED);
-    done(&world, &["index", "verify"], lead.partition);
+    await_whole(&world, lead.partition);
+}
+
+/// What is in memory is judged before anybody finds out that the index is gone.
+fn await_whole(world: &World, partition: i32) {
+    let number = partition.to_string();
+    wait::until("the index to be built anew", wait::PATIENCE, || {
+        let (code, ..) = ask(world, &["index", "verify", "--partition", &number]);
+        (code == Some(0)).then_some(())
+    });
 }
 
 #[test]
@@ -391,12 +400,7 @@ fn a_state_of_a_later_format_stops_its_partition_and_another_number_of_partition
     // Nor does it matter to an index that is built anew.
     world.redis.as_ref().expect("a Redis of its own").flush_all();
     desk.routes(&world, &lead);
-    // What is in memory is routed before anybody finds out.
-    let number = lead.partition.to_string();
-    wait::until("another build", wait::PATIENCE, || {
-        let (code, ..) = ask(&world, &["index", "verify", "--partition", &number]);
-        (code == Some(0)).then_some(())
-    });
+    await_whole(&world, lead.partition);
 }
 
 #[test]
