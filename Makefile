@@ -3,7 +3,7 @@
 
 # One set of flags everywhere, so that no target compiles again what another has compiled.
 CARGO_FLAGS := --locked
-PURE_TESTS := --lib --bins --test contract --test tidy --test streams
+PURE_TESTS := --lib --test contract --test tidy --test streams
 
 .PHONY: help
 help: ## List the targets

@@ -1,5 +1,6 @@
 //! What a process looks at beside its records: how many partitions the inputs have, whether the topics are still set up to keep
-//! the promise, how far the group has come, and so how far timers may be fired by the clock. On a thread of its own, with a client of its own; it only asks.
+//! the promise, how far the group has come, and so how far timers may be fired by the clock. On a thread of its own, with clients
+//! of its own; it only asks, but for what was passed on and judged, which it deletes.
 
 mod purge;
 

@@ -187,6 +187,21 @@ mod tests {
     }
 
     #[test]
+    fn a_fence_and_a_time_that_is_not_allowed_are_told_from_other_errors() {
+        let of = |code| native(code, true, false, false);
+        for (error, fence, timeout) in [
+            (of(Code::Fenced), true, false),
+            (of(Code::InvalidProducerEpoch), true, false),
+            (of(Code::InvalidTransactionTimeout), false, true),
+            (of(Code::TransactionalIdAuthorizationFailed), false, false),
+            (of(Code::GaplessGuarantee), false, false),
+        ] {
+            assert_eq!((error.is_fence(), error.is_of_timeout()), (fence, timeout), "{error:?}");
+        }
+        assert_eq!(of(Code::InvalidTransactionTimeout).kind(), Kind::Fatal);
+    }
+
+    #[test]
     fn each_error_calls_for_one_thing() {
         let rows = [
             (native(Code::OperationTimedOut, false, true, false), Kind::Retry),

@@ -1,8 +1,8 @@
 //! What an operator, or a mishap, does to Kafka behind the program's back.
 
-use super::topics::client_config;
+use super::topics::{Admin, client_config};
 use crate::wait::PATIENCE;
-use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ConfigSource, NewPartitions, ResourceSpecifier};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::message::{Message, OwnedHeaders};
@@ -75,22 +75,7 @@ pub fn delete_compacted_records(topic: &str, partition: i32, before: i64) {
 
 /// All else that was set of the topic stays as it is.
 pub fn set_cleanup_policy(topic: &str, policy: &str) {
-    let (client, options, runtime) = admin();
-    let named = [ResourceSpecifier::Topic(topic)];
-    let described = runtime.block_on(client.describe_configs(&named, &options));
-    let described = described.expect("Kafka answers").remove(0);
-    let entries = described.expect("the topic is described").entries;
-    let own = entries
-        .iter()
-        .filter(|entry| entry.source == ConfigSource::DynamicTopic);
-    let own = own.filter(|entry| entry.name != "cleanup.policy");
-    let mut wanted = AlterConfig::new(ResourceSpecifier::Topic(topic)).set("cleanup.policy", policy);
-    for entry in own {
-        wanted = wanted.set(&entry.name, entry.value.as_deref().unwrap_or_default());
-    }
-    let altered = runtime.block_on(client.alter_configs(&[wanted], &options));
-    let altered = altered.expect("Kafka answers").remove(0);
-    altered.expect("the policy is set");
+    Admin::new().set(&[topic.to_owned()], &[("cleanup.policy", policy)]);
 }
 
 /// Writes a record as it is.
