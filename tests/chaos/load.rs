@@ -1,6 +1,7 @@
 //! A steady stream of records whose outcomes the rules determine without waiting for any: each phone is touched by one lane
 //! alone, whose records stand in one partition in the order in which they must be judged.
 
+use crate::changes::{Changes, Turn};
 use crate::cluster::{Cluster, PARTITIONS};
 use crate::dice::Dice;
 use crate::harness::client::{Client, Input};
@@ -20,6 +21,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 const ORGS: usize = 2;
+/// Whose settings change.
+const CHANGING: usize = 1;
 const LANES: usize = 96;
 const WABA_PHONES: [&str; 3] = ["+12025550100", "+12025550101", "+12025550102"];
 const TICK: Duration = Duration::from_millis(20);
@@ -72,6 +75,7 @@ pub struct Load {
     /// Records that timers alone led to.
     timed: usize,
     ledger: Arc<Mutex<Ledger>>,
+    changes: Changes,
 }
 
 /// A load that runs until it is stopped.
@@ -91,6 +95,7 @@ impl Load {
             counter: 0,
             timed: 0,
             ledger,
+            changes: Changes::new(),
         };
         load.spread_timers();
         load.put_settings(cluster, log);
@@ -124,16 +129,10 @@ impl Load {
 
     fn put_settings(&mut self, cluster: &Cluster, log: &Log) {
         for org in 0..ORGS {
-            let id = format!("org-{org}");
-            let wabas = WABA_PHONES.map(|phone| json!({"phone": phone, "phone_number_id": phone, "waba_id": "1"}));
-            let value = json!({
-                "org_id": id, "request_id": "s", "waba_phones": wabas, "deactivate_after_days": IDLE_DAYS,
-                "expire_after_days": MOST_DAYS,
-                "expired_auto_reply": {"text": "This conversation is closed."},
-            });
-            let input = Input::new(SETTINGS, &id, value.to_string().as_bytes(), now());
+            let value = settings(org, "s", &WABA_PHONES);
+            let input = put(org, &value);
             self.client.send(&input);
-            await_result(log, &format!("{id}:s"));
+            await_result(log, &format!("{}:s", name_of(org)));
             let effective = timestamps(&format!("{}router-settings", cluster.prefix))[org];
             let outs = self.judge(&input, &value, effective);
             self.ledger.lock().unwrap_or_else(PoisonError::into_inner).settled(outs);
@@ -209,6 +208,13 @@ impl Load {
         if self.lanes[lane].kind == Kind::Contact && ledger.awaits(&self.lanes[lane].last) {
             return;
         }
+        if self.changes(lane) {
+            match self.changes.turn(&ledger) {
+                Turn::Sends => {}
+                Turn::Waits => return,
+                Turn::Changes => return self.change_settings(&mut ledger),
+            }
+        }
         let (input, name) = match self.lanes[lane].kind {
             Kind::Customer | Kind::Astray | Kind::Idle | Kind::Old => self.message(lane),
             Kind::Agent => self.answer(lane),
@@ -219,12 +225,40 @@ impl Load {
             }
         };
         self.lanes[lane].last.clone_from(&name);
+        if self.changes(lane) {
+            self.changes.sent(&name);
+        }
         let home = self.lanes[lane].home();
         let value: Value = serde_json::from_slice(input.value.as_deref().unwrap_or_default()).expect("JSON");
         let outs = self.judge(&input, &value, input.at);
         ledger.expect(&name, home, outs);
         drop(ledger);
         self.client.send(&input);
+    }
+
+    fn changes(&self, lane: usize) -> bool {
+        self.lanes[lane].org == name_of(CHANGING)
+    }
+
+    /// Some of our numbers are the org's, and its messages go to chatrooms of all of them or of one. The days stay.
+    fn change_settings(&mut self, ledger: &mut Ledger) {
+        let name = self.unique("s");
+        let some = 1 + self.dice.roll(7);
+        let phones = (0..3)
+            .filter(|place| some >> place & 1 == 1)
+            .map(|place| WABA_PHONES[place]);
+        let mut value = settings(CHANGING, &name, &phones.collect::<Vec<_>>());
+        value["inbound_scope"] = json!(["PHONE", "PAIR"][self.dice.roll(2)]);
+        let input = put(CHANGING, &value);
+        let outs = self.judge(&input, &value, input.at);
+        self.changes.sent(&name);
+        ledger.expect(&name, None, outs);
+        self.client.send(&input);
+    }
+
+    /// How many settings came into force after the first.
+    pub fn changed(&self) -> usize {
+        self.changes.made
     }
 
     fn judge(&mut self, input: &Input, value: &Value, effective: Timestamp) -> Vec<Out> {
@@ -289,7 +323,8 @@ impl Load {
     fn message(&mut self, lane: usize) -> (Input, String) {
         let id = self.unique("wamid");
         let waba_phone = WABA_PHONES[self.dice.roll(3)];
-        let repeats = self.dice.one_in(20);
+        // A repeat of what went nowhere may be under way with nothing to await.
+        let repeats = self.dice.one_in(20) && !self.changes(lane);
         let repeat = self.dice.pick(&self.lanes[lane].said).filter(|_| repeats).cloned();
         let of = &mut self.lanes[lane];
         let phone = &of.phones[0];
@@ -371,7 +406,7 @@ fn lanes(org: usize) -> impl Iterator<Item = Lane> {
         Customer, Agent, Idle, Room, Old, Astray, Customer, Contact, Idle, Customer, Old, Customer,
     ];
     (0..LANES).map(move |number| Lane {
-        org: format!("org-{org}"),
+        org: name_of(org),
         crm_id: format!("L-{number}"),
         phones: [0, 1].map(|other| format!("+9198{other}23{number:05}")),
         kind: KINDS[number % KINDS.len()],
@@ -380,6 +415,25 @@ fn lanes(org: usize) -> impl Iterator<Item = Lane> {
         last: String::new(),
         due: Timestamp::MAX,
     })
+}
+
+fn name_of(org: usize) -> String {
+    format!("org-{org}")
+}
+
+fn settings(org: usize, request_id: &str, phones: &[&str]) -> Value {
+    let wabas = phones
+        .iter()
+        .map(|phone| json!({"phone": phone, "phone_number_id": phone, "waba_id": "1"}));
+    json!({
+        "org_id": name_of(org), "request_id": request_id, "waba_phones": wabas.collect::<Vec<_>>(),
+        "deactivate_after_days": IDLE_DAYS, "expire_after_days": MOST_DAYS,
+        "expired_auto_reply": {"text": "This conversation is closed."},
+    })
+}
+
+fn put(org: usize, settings: &Value) -> Input {
+    Input::new(SETTINGS, &name_of(org), settings.to_string().as_bytes(), now())
 }
 
 fn await_result(log: &Log, key: &str) -> Value {

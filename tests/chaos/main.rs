@@ -1,5 +1,5 @@
 //! Real processes on a real Kafka of three nodes and a real Redis, under load, while all of them are killed, frozen, cut off
-//! and restarted, and timers fall due. Judged from the logs alone, once every transaction has ended: the outputs are what the
+//! and restarted, timers fall due and settings change. Judged from the logs alone, once every transaction has ended: the outputs are what the
 //! model of the rules says, per key and in order; none came twice; the index is what the changelog says.
 //!
 //! `make test` plays a minute of it, on one node, `make chaos` the whole script; `make chaos ARGS='mode=random seconds=3600 seed=7'`
@@ -8,6 +8,7 @@
 #![allow(dead_code)] // What is shared with the tests of one world has more to it than is needed here.
 
 mod brokers;
+mod changes;
 mod cluster;
 #[path = "../it/faults/dice.rs"]
 mod dice;

@@ -55,6 +55,7 @@ impl Report {
         self.total.sent += outcome.sent;
         self.total.matched += outcome.matched;
         self.total.timed += outcome.timed;
+        self.total.changed += outcome.changed;
         self.total.compared += outcome.compared;
         self.judged_worlds += 1;
     }
@@ -113,13 +114,14 @@ impl Report {
             sent,
             matched,
             timed,
+            changed,
             compared,
         } = self.total;
         let faults: usize = self.kinds.values().map(Vec::len).sum();
         eprintln!("{table}");
         eprintln!(
-            "{sent} records sent, {faults} faults survived, {matched} outputs as the model says ({timed} of them by timers), none twice, each key \
-             in order; {compared} records of the index as the changelog says; {:.0?}",
+            "{sent} records sent, {faults} faults survived, {changed} changes of settings, {matched} outputs as the model says ({timed} of them by \
+             timers), none twice, each key in order; {compared} records of the index as the changelog says; {:.0?}",
             self.began.elapsed()
         );
         if self.lost_worlds > 0 {

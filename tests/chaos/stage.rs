@@ -50,6 +50,8 @@ pub struct Outcome {
     pub matched: usize,
     /// Outputs to which timers alone led.
     pub timed: usize,
+    /// How often settings changed meanwhile.
+    pub changed: usize,
     pub compared: usize,
 }
 
@@ -122,7 +124,7 @@ impl<'a> Stage<'a> {
     pub fn finish(mut self) -> Outcome {
         let (mut load, sent) = self.flowing.stop();
         load.expect_timers();
-        let timed = load.timed();
+        let (timed, changed) = (load.timed(), load.changed());
         let done = wait::within(BACK, || {
             let ledger = self.ledger.lock().ok()?;
             (ledger.awaited() == 0 && ledger.owed() == 0).then_some(())
@@ -167,6 +169,7 @@ impl<'a> Stage<'a> {
             sent,
             matched,
             timed,
+            changed,
             compared,
         }
     }
