@@ -31,6 +31,14 @@ struct Running {
     admin_port: u16,
 }
 
+impl Running {
+    fn end(mut self) {
+        self.process.signal("TERM");
+        let code = self.process.wait(DRAIN).code();
+        assert_eq!(code, Some(0), "a drain ends well\n{}", self.process.last_words());
+    }
+}
+
 /// Of all names of the world whose logs stand there.
 pub fn prefix(dir: &Path) -> String {
     format!("{}-", dir.file_name().unwrap_or_default().display())
@@ -68,8 +76,18 @@ impl Cluster {
 
     /// Starts the process of this slot, the same instance as before.
     pub fn launch(&mut self, slot: usize, brokers: &Brokers, store: &Store) {
+        self.processes[slot] = Some(self.start(&format!("router-{slot}"), slot, (brokers, store)));
+    }
+
+    /// Another process that was given the name and the cables of this slot's, for so long.
+    pub fn double(&self, slot: usize, services: (&Brokers, &Store), time: Duration) {
+        let twin = self.start(&format!("twin-of-{slot}"), slot, services);
+        wait::let_pass(time);
+        twin.end();
+    }
+
+    fn start(&self, name: &str, slot: usize, (brokers, store): (&Brokers, &Store)) -> Running {
         let admin_port = free_port();
-        let name = format!("router-{slot}");
         let mut command = program(&self.environment);
         let own = [
             ("KAFKA__BROKERS", brokers.addresses(slot)),
@@ -82,8 +100,8 @@ impl Cluster {
         for (name, value) in own {
             command.env(format!("CHATROOM_ROUTER_{name}"), value);
         }
-        let process = Process::start(&name, &mut command, &self.dir.join(format!("{name}.log")));
-        self.processes[slot] = Some(Running { process, admin_port });
+        let process = Process::start(name, &mut command, &self.dir.join(format!("{name}.log")));
+        Running { process, admin_port }
     }
 
     pub fn await_ready(&mut self) {
@@ -142,10 +160,8 @@ impl Cluster {
 
     /// SIGTERM, and its end.
     pub fn terminate(&mut self, slot: usize) {
-        if let Some(mut running) = self.processes[slot].take() {
-            running.process.signal("TERM");
-            let code = running.process.wait(DRAIN).code();
-            assert_eq!(code, Some(0), "a drain ends well\n{}", running.process.last_words());
+        if let Some(running) = self.processes[slot].take() {
+            running.end();
         }
     }
 

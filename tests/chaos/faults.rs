@@ -29,6 +29,8 @@ pub enum OfProcess {
     Kill(Whom),
     /// Another joins the group under its instance's name (static membership), and is gone again.
     Usurp,
+    /// Another process is given the name of one, and runs beside it for so long.
+    Twin(Duration),
     /// SIGSTOP for so long.
     Freeze(Whom, Duration),
     Cut(Whom, From, Cut, Duration),
@@ -81,6 +83,11 @@ impl Strike {
             }
             OfProcess::Usurp => {
                 usurp(stage, dice);
+                of_service.perform(stage)
+            }
+            OfProcess::Twin(time) => {
+                let slot = some_slot(stage, dice);
+                stage.cluster.double(slot, (&*stage.brokers, &stage.store), time);
                 of_service.perform(stage)
             }
             OfProcess::Freeze(whom, time) => freeze(stage, dice, (whom, time), of_service),
@@ -250,6 +257,7 @@ impl fmt::Display for Strike {
             OfProcess::Kill(Whom::One) => "kill -9",
             OfProcess::Kill(Whom::All) => "kill -9 of all",
             OfProcess::Usurp => "its name taken",
+            OfProcess::Twin(_) => "two of one name",
             OfProcess::Freeze(Whom::One, _) => "freeze",
             OfProcess::Freeze(Whom::All, _) => "freeze of all",
             OfProcess::Cut(Whom::One, From::Kafka, ..) => "cut from Kafka",

@@ -172,7 +172,7 @@ pub fn whole(options: &Options, report: &mut Report) {
 }
 
 fn plain_faults() -> Vec<Strike> {
-    use OfProcess::{Cut as CutOff, EndWhileCut, Freeze, Kill, Nothing, Rolling, Scale, Usurp};
+    use OfProcess::{Cut as CutOff, EndWhileCut, Freeze, Kill, Nothing, Rolling, Scale, Twin, Usurp};
     use Whom::{All, One};
     let of_process = [
         Kill(One),
@@ -224,13 +224,13 @@ fn plain_faults() -> Vec<Strike> {
         pairs(&[Nothing, Kill(One), Kill(All)], &silence),
         outages.to_vec(),
         pairs(&ends, &[OfService::Nothing]),
-        pairs(&[Kill(One), Rolling, Usurp], &[OfService::Nothing]),
+        pairs(&[Kill(One), Rolling, Usurp, Twin(SHORT)], &[OfService::Nothing]),
     ]
     .concat()
 }
 
 fn faults_under_a_sentinel() -> Vec<Strike> {
-    use OfProcess::{Cut as CutOff, EndWhileCut, Freeze, Kill, Nothing, Rolling, Scale};
+    use OfProcess::{Cut as CutOff, EndWhileCut, Freeze, Kill, Nothing, Rolling, Scale, Twin};
     use Whom::{All, One};
     let end = EndWhileCut(From::Kafka, Cut::Silent);
     let cuts = [
@@ -243,7 +243,7 @@ fn faults_under_a_sentinel() -> Vec<Strike> {
     let fail_over = [OfService::RedisRestarts(AWAY)];
     [
         pairs(
-            &[Kill(One), Freeze(One, LONG), end, Rolling, Scale],
+            &[Kill(One), Freeze(One, LONG), end, Rolling, Scale, Twin(SHORT)],
             &[OfService::Nothing],
         ),
         pairs(
@@ -295,13 +295,14 @@ fn any(dice: &mut Dice, world: World) -> Strike {
         2 => From::Both,
         _ => From::Kafka,
     };
-    let of_process = match dice.roll(12) {
+    let of_process = match dice.roll(13) {
         0 => OfProcess::Nothing,
         1..=3 => OfProcess::Kill(whom),
         4 => OfProcess::Freeze(whom, time),
         5..=7 => OfProcess::Cut(whom, from, cut, time),
         8 => OfProcess::Rolling,
         10 => OfProcess::EndWhileCut(from, cut),
+        11 => OfProcess::Twin(time),
         9 if world.is_static => OfProcess::Usurp,
         _ => OfProcess::Scale,
     };
