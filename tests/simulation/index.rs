@@ -1,7 +1,7 @@
 //! The index in memory, with all that Redis may do to it: lost and rolled back, cut off, late, twice, half done. Every call
 //! that changed something is kept, so that an earlier prefix can be made again: a failover to a replica that lagged.
 
-use chatroom_router::index::{Applied, Batch, Begin, Begun, Due, Generation, Index, Marker, Op, Read};
+use chatroom_router::index::{Applied, Batch, Begin, Begun, Due, Generation, Held, Index, Marker, Op, Read};
 use chatroom_router::protocol::{DueEntries, DueQuestion};
 use chatroom_router::state::keys::RecordKey;
 use chatroom_router::state::progress::Progress;
@@ -144,6 +144,20 @@ impl Redis {
             harm.keys.extend(keys);
             harm.is_found |= is_found;
         }
+    }
+
+    /// What no script may do: takes all that is not of that build, the one of now too.
+    pub fn sweep(&mut self, partition: i32, of: &Generation) {
+        let Some(marker) = self.marker(partition).filter(|marker| marker.of != *of) else {
+            return;
+        };
+        let mut keys = Vec::new();
+        let mut each = |held| match held {
+            Held::Value { key, .. } => keys.push(key),
+            Held::Clock { .. } => {}
+        };
+        at_once(self.index.walk(partition, &marker.of, &mut each)).expect("memory answers");
+        self.harm(partition, keys.into_iter(), false);
     }
 
     /// Another program writes where this build does.

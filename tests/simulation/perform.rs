@@ -68,7 +68,7 @@ impl Process {
                 let ms = world.latency();
                 world.after(ms, Happening::FindDue(self.pid, question));
             }
-            Action::SweepForeign(_) => {}
+            Action::SweepForeign(partition) => world.sweep_foreign(partition),
             Action::Fail(why) => panic!("[{}] ends, and nothing called for it: {why}", self.pid),
             Action::SyncSettings(question) => {
                 self.asking.waiting.push(question);
@@ -185,6 +185,16 @@ impl World {
             return Some(Unanswered::Unavailable);
         }
         self.unreadable(partition, of)
+    }
+
+    /// Of builds that are given up the index in memory keeps nothing: there is something to sweep only for a script that does not
+    /// ask the marker, and comes after another build was begun.
+    fn sweep_foreign(&mut self, partition: Partition) {
+        let marker = self.redis.marker(partition);
+        if let Some(marker) = marker.filter(|_| self.without(Sabotage::SweptUnasked)) {
+            let ms = self.rng.pick(&[5, 500, 20_000]);
+            self.after(ms, Happening::Sweep(partition, marker.of));
+        }
     }
 
     /// Runs the script, and looks that the index isn't ahead of the log.

@@ -82,6 +82,7 @@ pub enum Sabotage {
     AppliedBeforeCommit,
     AppliedAgain,
     BegunBlindly,
+    SweptUnasked,
     MemberKeptFromAssignment,
     PausedByUnassign,
     AnswersOfAnyLife,
@@ -274,6 +275,11 @@ pub const RULES: &[(Sabotage, &str, &str)] = &[
         Sabotage::BegunBlindly,
         "a rebuild begins only over the build that its owner saw",
         "over any",
+    ),
+    (
+        Sabotage::SweptUnasked,
+        "only what is of no build that the marker names is swept",
+        "all but the build that the marker named when its sweeping was wished for",
     ),
     (
         Sabotage::MemberKeptFromAssignment,

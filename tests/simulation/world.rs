@@ -38,6 +38,8 @@ pub enum Happening {
     Apply(Pid, Life, Generation, Batch),
     /// One for whose reply nobody waits any more.
     LateApply(Partition, Generation, Batch),
+    /// A script takes all that is not of this build.
+    Sweep(Partition, Generation),
     Read(Pid, Life, Generation, Vec<Vec<u8>>),
     FindDue(Pid, DueQuestion),
     SettingsThread(Pid),
@@ -222,6 +224,7 @@ impl World {
             Happening::LateApply(partition, of, batch) => {
                 self.apply_now(partition, &of, &batch);
             }
+            Happening::Sweep(partition, of) => self.redis.sweep(partition, &of),
             Happening::Read(pid, life, of, keys) => self.read(pid, life, &of, &keys),
             Happening::FindDue(pid, question) => self.find_due(pid, &question),
             Happening::SettingsThread(pid) => self.settings_thread(pid),
