@@ -152,7 +152,6 @@ impl Batch {
         if !rules.hold(Rule::Pinned) {
             self.unpin(tasks);
         }
-        self.parts.values_mut().for_each(|part| part.begin(tasks, rules));
         for place in 0..self.items.len() {
             let life = self.items[place].life();
             let Some(running) = tasks.get(&life.partition).and_then(Task::running) else {
@@ -239,20 +238,6 @@ impl Part {
             changes: Vec::new(),
             progress: None,
             keep: false,
-        }
-    }
-
-    fn begin(&mut self, tasks: &BTreeMap<Partition, Task>, rules: Rules) {
-        if rules.hold(Rule::FoldedAnew) {
-            self.set.start_over();
-        }
-        self.consumed.clear();
-        self.earliest = None;
-        self.changes.clear();
-        self.progress = None;
-        self.keep = false;
-        if let Some(running) = tasks.get(&self.life.partition).and_then(Task::running) {
-            self.positions.clone_from(&running.positions);
         }
     }
 

@@ -62,8 +62,6 @@ pub struct Core {
     pub(super) now: Now,
     pub(super) actions: Vec<Action>,
     pub(super) counts: Vec<(Arc<str>, i32)>,
-    /// Came while a revocation was open: the client would take new partitions for the answer to it.
-    pub(super) later_counts: Option<Vec<(Arc<str>, i32)>>,
     epochs: u64,
     /// A revocation that is not answered yet.
     pub(super) closing: Option<u64>,
@@ -89,7 +87,6 @@ impl Core {
             now,
             actions: Vec::new(),
             counts: Vec::new(),
-            later_counts: None,
             epochs: 0,
             closing: None,
             paused: false,

@@ -76,10 +76,10 @@ impl Core {
         self.stage.forget(partition);
     }
 
-    /// Whether nothing is left of what a consumer was given, nor under way for it.
+    /// Whether nothing is left of what a consumer was given, nor under way for it: no task goes while a transaction is open.
     #[must_use]
     pub fn has_forgotten(&self) -> bool {
-        self.tasks.is_empty() && !self.is_waiting()
+        self.tasks.is_empty()
     }
 
     /// Answers a revocation once no transaction is open and the index has what was committed, or its time is over.
@@ -112,9 +112,6 @@ impl Core {
             self.forget_bursts(&inputs.unwrap_or_default());
             self.report(Report::Closed { partition });
         }
-        if let Some(counts) = self.later_counts.take() {
-            self.input_counts(counts);
-        }
     }
 
     /// Hands to the client what running tasks read and it does not hold, but not in place of the answer to a revocation.
@@ -122,8 +119,7 @@ impl Core {
         if self.closing.is_some() {
             return;
         }
-        let tasks = self.tasks.values_mut().filter(|task| !task.closing);
-        let from: Vec<(TopicPartition, i64)> = tasks.flat_map(Task::take_up).collect();
+        let from: Vec<(TopicPartition, i64)> = self.tasks.values_mut().flat_map(Task::take_up).collect();
         if !from.is_empty() {
             self.actions.push(Action::Assign(from));
         }
@@ -131,10 +127,6 @@ impl Core {
 
     /// More partitions are taken from their beginning; fewer can't be right.
     pub(super) fn input_counts(&mut self, counts: Vec<(Arc<str>, i32)>) {
-        if self.closing.is_some() {
-            self.later_counts = Some(counts);
-            return;
-        }
         let shrunk = counts.iter().find_map(|(topic, count)| {
             let (_, before) = self.counts.iter().find(|(known, _)| known == topic)?;
             (count < before).then(|| stops::shrunk(topic, *before, *count))

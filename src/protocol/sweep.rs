@@ -26,8 +26,8 @@ pub struct Sweeper {
     late: bool,
     /// The settings that the last search was made by: by others, what was due before may have changed.
     settings: i64,
-    /// Stream time, and of what it is: the sequence of the last progress record, and how many inputs there are.
-    stream: Option<(u64, usize, Option<Instant>)>,
+    /// Stream time, and of what it is: the sequence of the last progress record.
+    stream: Option<(u64, Option<Instant>)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,19 +89,15 @@ pub fn horizon(stream_time: Option<Instant>, grace_ms: i64, clock: Option<Instan
     stream_time.map(|at| at.plus(-grace_ms)).max(clock)
 }
 
-/// It moves with the progress record, and stands still once there is an input that this one does not know: asked for at every
-/// tick, it is worked out when one of the two has changed.
+/// It moves with the progress record, since other inputs are another life's: asked for at every tick, it is worked out when that
+/// has changed.
 fn stream_time(running: &mut Running) -> Option<Instant> {
-    let (sequence, inputs) = (running.progress.sequence, running.positions.len());
-    if let Some((.., at)) = running
-        .sweep
-        .stream
-        .filter(|(of, many, _)| (*of, *many) == (sequence, inputs))
-    {
+    let sequence = running.progress.sequence;
+    if let Some((_, at)) = running.sweep.stream.filter(|(of, _)| *of == sequence) {
         return at;
     }
     let at = running.stream_time();
-    running.sweep.stream = Some((sequence, inputs, at));
+    running.sweep.stream = Some((sequence, at));
     at
 }
 

@@ -189,7 +189,6 @@ impl Core {
         self.stage = Stage::gather(batch, self.settings_questions);
         if let Stage::Gathering(gathering) = &mut self.stage {
             gathering.pause = Retry::after_attempts(attempts, self.now.steady_ms);
-            gathering.batch.settings.clone_from(&self.settings);
         }
     }
 

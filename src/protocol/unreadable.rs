@@ -27,9 +27,6 @@ impl Core {
         let Some(running) = self.tasks.get_mut(&life.partition).and_then(Task::running_mut) else {
             return;
         };
-        if let Some(collected) = running.collected.get_mut(&found.at) {
-            *collected = found.offset;
-        }
         let before = found.at.at(found.offset);
         running.unreadable = Some(found);
         self.pending.push(Item::Reached(life, before), self.now.steady_ms);
