@@ -353,6 +353,10 @@ mod tests {
         for _ in 0..5 {
             assert_eq!(taken(&mut bursts, 0, "bbbb"), [Taking::Take; 4]);
         }
+        let mut bursts = Bursts::new(LIMIT);
+        assert!(!bursts.turned_out_bad(&at(), 20, 0));
+        taken(&mut bursts, 0, "gggggggggggggggggggg");
+        assert_eq!(taken(&mut bursts, 20, "bbbbb")[4], Taking::Halt, "none pushed it out");
     }
 
     #[test]

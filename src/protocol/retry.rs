@@ -47,3 +47,24 @@ impl Retry {
         self.at_ms.is_some()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_a_greatest_until_something_succeeds() {
+        let mut retry = Retry::default();
+        let mut wait = || {
+            retry.failed(1_000);
+            let wait = (0..).find(|ms| retry.is_due(1_000 + ms));
+            retry = retry.asked();
+            wait.unwrap_or_default()
+        };
+        let waits: Vec<u64> = (0..8).map(|_| wait()).collect();
+        assert_eq!(waits, [100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000]);
+        retry.succeeded();
+        retry.failed(1_000);
+        assert!(retry.is_due(1_100), "the first again");
+    }
+}

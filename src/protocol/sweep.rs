@@ -257,7 +257,7 @@ mod tests {
             swept_to: Some(Instant(10)),
             ..Sweeper::default()
         };
-        sweeper.judged(Instant(9));
+        sweeper.judged(Instant(10));
         for (horizon, index_holds_all, leaves_nothing_out) in
             [(2_000, false, true), (4_000, true, true), (6_000, true, false)]
         {
@@ -271,6 +271,21 @@ mod tests {
             sweeper.searching = Some(Search { horizon, skip: 0 });
             assert_eq!(sweeper.swept(true), None);
         }
+    }
+
+    #[test]
+    fn what_is_judged_while_its_instant_is_searched_is_late_for_that_search() {
+        let mut sweeper = Sweeper {
+            searching: Some(Search {
+                horizon: Instant(10),
+                skip: 0,
+            }),
+            ..Sweeper::default()
+        };
+        sweeper.judged(Instant(9));
+        assert_eq!(sweeper.swept(true), None);
+        assert_eq!(sweeper.worth(Some(Instant(2_000)), 0, true), Some(Instant(2_000)));
+        assert_eq!(sweeper.swept_to, None, "nothing is left out");
     }
 
     #[test]

@@ -2,8 +2,11 @@
 
 mod batches;
 mod clock;
+mod flow;
 mod isolation;
 mod leaving;
+mod recovering;
+mod refused;
 mod settings;
 mod unreadable;
 
@@ -22,6 +25,7 @@ use chatroom_router::protocol::{
     TransactionStep, Unanswered,
 };
 use chatroom_router::state::progress::Progress;
+use chatroom_router::state::wire::Format;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -323,6 +327,9 @@ fn a_changelog_that_lost_its_beginning_stops_where_the_index_is_lost_too_until_t
     let stopped = hand.recover(again);
     assert!(stop_of(&stopped).is_some_and(|why| why.contains("positions accept log")));
     assert!(hand.marker.is_none() && !hand.is_running());
+    let looked_at = hand.after(60_000);
+    let stopped = hand.recover(looked_at);
+    assert!(stop_of(&stopped).is_some(), "it is known already why");
 
     hand.progress = Some(Progress { begins: 9, ..first });
     let again = hand.after(60_000);

@@ -1,5 +1,6 @@
 //! What must hold whenever one looks, and what must hold at the end: judged from the logs alone.
 
+use crate::process::{Flow, Process};
 use crate::setup::BEGINNING_MS;
 use crate::workload::POISON;
 use crate::world::{Happening, World};
@@ -89,6 +90,7 @@ impl World {
                 "[{}] holds {cached} entries in the caches of its tasks",
                 process.pid
             );
+            process.check_rest();
         }
         if !self.healed {
             let ms = self.rng.between(200, 3_000);
@@ -356,6 +358,38 @@ impl World {
         }
         let twice: Vec<_> = homes.iter().filter(|(_, phones)| phones.len() > 1).collect();
         assert!(twice.is_empty(), "contacts under two phones: {twice:?}");
+    }
+}
+
+impl Process {
+    /// Once it has heard all, it reads nothing of a task that can't judge it, nor an input on from where it has halted it.
+    fn check_rest(&self) {
+        if !(self.actions.is_empty() && self.events.is_empty() && self.inbox.is_empty()) {
+            return;
+        }
+        let rests = |at: &TopicPartition| self.flows.get(at).is_none_or(|flow| flow.paused);
+        for task in self
+            .core
+            .tasks()
+            .filter(|task| task.running().is_none() && !task.closing)
+        {
+            assert!(
+                task.held.iter().all(rests),
+                "[{}] reads what partition {} can't judge",
+                self.pid,
+                task.life.partition
+            );
+        }
+        for (at, from) in &self.halted {
+            let running = self.core.tasks().filter_map(|task| task.running());
+            let collected = running.filter_map(|running| running.collected.get(at)).max();
+            let is_read = |flow: &Flow| !flow.paused && flow.position > *from;
+            assert!(
+                collected.is_none_or(|next| next > from) || !self.flows.get(at).is_some_and(is_read),
+                "[{}] reads {at} on from {from}, where it has halted it",
+                self.pid
+            );
+        }
     }
 }
 

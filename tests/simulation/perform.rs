@@ -36,12 +36,7 @@ impl Process {
                 self.member.assigned();
                 self.assign(&from, world);
             }
-            Action::Unassign(partitions) => {
-                self.flows.retain(|at, _| !partitions.contains(at));
-                if !world.without(Sabotage::RevokedLetGoAtOnce) {
-                    self.member.unassigned(world.shared.topic(TopicKind::RouterCommands));
-                }
-            }
+            Action::Unassign(partitions) => self.unassign(&partitions, world),
             Action::Resume(at) => self.resume(&at, world),
             Action::Pause(partitions) if world.without(Sabotage::PausedByUnassign) => {
                 self.flows.retain(|at, _| !partitions.contains(at));
@@ -60,6 +55,7 @@ impl Process {
                 world.after(ms, Happening::Read(self.pid, life, of, keys));
             }
             Action::Apply { life, of, batch } => {
+                self.check_claim(&batch, world);
                 let ms = world.latency();
                 world.after(ms, Happening::Apply(self.pid, life, of, batch));
             }
@@ -88,6 +84,11 @@ impl Process {
         match report {
             Report::Stopped { partition, why } => world.stopped(self.pid, *partition, why),
             Report::Halted { at, offset, .. } => {
+                assert!(
+                    at.topic != self.core.config.commands_topic,
+                    "[{}] {at} is halted, though what was passed on was taken before",
+                    self.pid
+                );
                 self.halted.insert(at.clone(), *offset);
                 world.halted(at);
             }
@@ -111,6 +112,27 @@ impl Process {
                 "{at} is assigned twice"
             );
         }
+    }
+
+    fn unassign(&mut self, partitions: &[TopicPartition], world: &World) {
+        assert!(
+            partitions.iter().all(|at| self.flows.contains_key(at)),
+            "[{}] lets go of what it does not hold: {partitions:?}",
+            self.pid
+        );
+        self.flows.retain(|at, _| !partitions.contains(at));
+        if !world.without(Sabotage::RevokedLetGoAtOnce) {
+            self.member.unassigned(world.shared.topic(TopicKind::RouterCommands));
+        }
+    }
+
+    /// Others read up to when an index holds all: that can't be later than now.
+    fn check_claim(&self, batch: &Batch, world: &World) {
+        assert!(
+            batch.applied_until.is_none_or(|until| until <= world.wall().0),
+            "[{}] an index is said to hold what is yet to come",
+            self.pid
+        );
     }
 
     fn resume(&mut self, at: &[(TopicPartition, i64)], world: &mut World) {

@@ -94,7 +94,7 @@ pub struct Process {
     pub actions: VecDeque<Action>,
     /// Answers of the actions of one event.
     pub events: VecDeque<Event>,
-    inbox: VecDeque<Event>,
+    pub inbox: VecDeque<Event>,
     /// A step of a transaction that is tried again at that time, while the rest goes on.
     pub blocked: Option<(u64, TransactionStep)>,
     pub mail: VecDeque<Event>,

@@ -28,6 +28,7 @@ impl Process {
                 self.tell(answer)
             }
             TransactionStep::Produce(records) => {
+                assert!(!records.is_empty(), "[{}] a transaction of nothing", self.pid);
                 self.producer.records = records.into_iter().map(Rc::new).collect();
                 self.producer.offsets = BTreeMap::new();
                 self.tell(TransactionAnswer::Produced)

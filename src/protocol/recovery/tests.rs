@@ -88,6 +88,13 @@ fn an_index_that_has_more_transactions_than_the_changelog_stops_though_its_marke
     for sequence in [Some(20), None] {
         assert_eq!(plan(&holding(100, sequence)), Plan::Replay { from: 100 });
     }
+    let compacted_away = holding(90, Some(21));
+    assert!(matches!(plan(&compacted_away), Plan::Stop { .. }), "nothing to compare");
+    let suspect = Found {
+        suspect: true,
+        ..holding(90, Some(21))
+    };
+    assert!(matches!(plan(&suspect), Plan::Stop { .. }), "it may hold the last copy");
 }
 
 #[test]

@@ -73,14 +73,14 @@ impl Hand {
         self.tell(Event::Transaction(TransactionAnswer::Committed))
     }
 
-    /// Nothing is in the index.
-    fn nothing_read(&mut self, actions: &[Action]) -> Vec<Action> {
+    /// Nothing is in the index, which was applied up to there.
+    pub fn nothing_read(&mut self, offset: i64, actions: &[Action]) -> Vec<Action> {
         let mut done = Vec::new();
         for action in actions {
             if let Action::Read { life, of, keys } = action {
                 let marker = Marker {
                     of: *of,
-                    offset: 0,
+                    offset,
                     begun_at: 0,
                     applied_until: None,
                 };
@@ -98,10 +98,15 @@ impl Hand {
     }
 
     /// The same, where that was asked for it.
-    fn produced_for(&mut self, asked: &[Action]) -> Vec<chatroom_router::kafka::NewRecord> {
-        let mut done = self.nothing_read(asked);
+    pub fn produced_for(&mut self, asked: &[Action]) -> Vec<chatroom_router::kafka::NewRecord> {
+        self.produced_above(0, asked)
+    }
+
+    /// The same, where the index was applied up to that offset.
+    pub fn produced_above(&mut self, offset: i64, asked: &[Action]) -> Vec<chatroom_router::kafka::NewRecord> {
+        let mut done = self.nothing_read(offset, asked);
         done.extend(self.settings(asked));
-        let more = self.nothing_read(&done);
+        let more = self.nothing_read(offset, &done);
         done.extend(more);
         assert!(matches!(step_of(done), Some(TransactionStep::Begin)));
         let TransactionStep::Produce(records) = self.step(TransactionAnswer::Begun) else {
@@ -137,7 +142,7 @@ fn what_was_given_up_is_found_out_again_once_other_items_of_the_batch_are_gone()
     hand.tell(Event::SeekFailed(hand.at(TopicKind::InboundMessages)));
     hand.tell(Event::Transaction(TransactionAnswer::Aborted));
     let mut done = hand.after(60_000);
-    let more = hand.nothing_read(&done);
+    let more = hand.nothing_read(0, &done);
     done.extend(more);
     assert!(matches!(step_of(done), Some(TransactionStep::Begin)));
     let TransactionStep::Produce(records) = hand.step(TransactionAnswer::Begun) else {
@@ -149,6 +154,9 @@ fn what_was_given_up_is_found_out_again_once_other_items_of_the_batch_are_gone()
         records.iter().all(|record| record.topic != *dead),
         "none was refused in this batch"
     );
+    hand.step(TransactionAnswer::Produced);
+    let sent = hand.delivered(records.len());
+    assert!(sent.iter().all(|(at, _)| at.partition == 1), "{sent:?}");
 }
 
 #[test]
@@ -279,7 +287,7 @@ fn a_batch_that_is_aborted_again_and_again_waits_longer_each_time_and_after_a_mi
             .any(|action| matches!(action, Action::Transaction(TransactionStep::Begin)))
         {
             aborted = hand.after(10);
-            let read = hand.nothing_read(&aborted);
+            let read = hand.nothing_read(0, &aborted);
             aborted.extend(read);
         }
         hand.step(TransactionAnswer::Begun);

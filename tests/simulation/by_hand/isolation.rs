@@ -241,3 +241,45 @@ fn an_index_that_is_beyond_what_its_task_committed_is_not_believed() {
     let answered = hand.tell(Event::Values(life, Ok(Read::Found { marker, value })));
     assert_eq!(doubted(&answered), [(0, "index_ahead")]);
 }
+
+#[test]
+fn an_answer_of_an_index_needs_what_was_acknowledged_when_it_was_asked_and_no_more() {
+    let (mut hand, asked) = Hand::two_at_work();
+    hand.settings(&asked);
+    for partition in 0..2 {
+        hand.finds_nothing(reads(&asked, partition).expect("a question"));
+    }
+    let TransactionStep::Produce(records) = hand.step(TransactionAnswer::Begun) else {
+        panic!("nothing is produced");
+    };
+    hand.step(TransactionAnswer::Produced);
+    hand.committed(records.len());
+    hand.collects(0, 1);
+    let asked = hand.after(1_000);
+    let (life, of, keys) = reads(&asked, 0).expect("a question");
+    hand.acknowledges();
+    let marker = Marker {
+        of,
+        offset: 0,
+        begun_at: 0,
+        applied_until: None,
+    };
+    let value = vec![None; keys];
+    let told = hand.tell(Event::Values(life, Ok(Read::Found { marker, value })));
+    assert!(doubted(&told).is_empty(), "{told:?}");
+}
+
+#[test]
+fn what_an_earlier_life_asked_is_no_answer_to_this_one() {
+    let mut hand = Hand::at_work(1);
+    hand.collects(0, 0);
+    let (before, of, keys) = reads(&hand.after(1_000), 0).expect("a question");
+    let doubted = hand.tell(Event::SeekFailed(hand.at(TopicKind::InboundMessages)));
+    hand.recover(doubted);
+    hand.collects(0, 0);
+    let asked = hand.after(1_000);
+    hand.settings(&asked);
+    assert!(step_of(hand.finds_nothing((before, of, keys))).is_none());
+    let begun = hand.finds_nothing(reads(&asked, 0).expect("a question"));
+    assert!(matches!(step_of(begun), Some(TransactionStep::Begin)));
+}

@@ -95,3 +95,50 @@ fn a_partition_that_was_lost_is_let_go_of_at_once() {
     let lost = hand.tell(Event::Rebalance(Rebalance::Lost(vec![commands])));
     assert!(closes(&lost), "another may own it by now: {lost:?}");
 }
+
+#[test]
+fn what_was_under_way_for_a_partition_that_is_given_up_is_not_folded_again_once_it_is_aborted() {
+    let mut hand = Hand::at_work(1);
+    hand.tell(Event::Record(message(&hand, 0, 0)));
+    hand.produced();
+    hand.revokes_the_first();
+    hand.tell(Event::Transaction(TransactionAnswer::MustAbort("too slow".to_owned())));
+    let aborted = hand.tell(Event::Transaction(TransactionAnswer::Aborted));
+    assert!(closes(&aborted) && !hand.core.is_waiting(), "{aborted:?}");
+}
+
+#[test]
+fn a_partition_that_is_doubted_while_it_is_given_up_commits_nothing_more() {
+    let mut hand = Hand::unsettled(1);
+    hand.tell(Event::Record(message(&hand, 0, 1)));
+    let records = hand.produced();
+    hand.revokes_the_first();
+    let marker = hand.marker.expect("a build");
+    let life = hand.life();
+    hand.tell(Event::Applied(life, Ok(Applied::Gap(marker))));
+    let delivered = (0..records.len() as i64).map(|place| Some(100 + place)).collect();
+    let next = hand.step(TransactionAnswer::Flushed(delivered));
+    assert!(matches!(next, TransactionStep::Abort), "{next:?}");
+}
+
+/// Only an answer to what this life asked says how far its index is applied.
+#[test]
+fn an_index_that_took_what_an_earlier_life_sent_has_not_taken_what_this_one_did() {
+    let at = Hand::new().at(TopicKind::InboundMessages);
+    let unreadable = Event::SettingsUnreadable("the settings record of acme is torn".to_owned());
+    for ended in [Event::SeekFailed(at), unreadable] {
+        let mut hand = Hand::unsettled(1);
+        let before = hand.life();
+        let mut asked = hand.tell(ended);
+        asked.extend(hand.after(10_000));
+        hand.recover(asked);
+        assert!(hand.is_running());
+        hand.tell(Event::Record(message(&hand, 0, 0)));
+        let records = hand.produced();
+        hand.committed(records.len());
+        hand.tell(Event::Applied(before, Ok(Applied::Applied)));
+        let running = hand.core.tasks().next().and_then(|task| task.running());
+        let overlay = &running.expect("it runs").overlay;
+        assert!(overlay.acknowledged() < overlay.committed());
+    }
+}

@@ -55,6 +55,16 @@ fn settings_that_a_batch_waits_for_in_vain_are_told_of_after_a_minute() {
     hand.tell(Event::EndReached(at));
     let asked = hand.after(1_000);
     assert!(nobody_answers(&mut hand, &asked));
+
+    hand.settings(&asked);
+    hand.step(TransactionAnswer::Begun);
+    hand.step(TransactionAnswer::Produced);
+    hand.committed(1);
+    hand.after(61_000);
+    let at = hand.at(TopicKind::InboundMessages).at(6);
+    hand.tell(Event::EndReached(at));
+    let asked = hand.after(1_000);
+    assert!(!nobody_answers(&mut hand, &asked), "they could be read since");
 }
 
 #[test]
