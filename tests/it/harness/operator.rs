@@ -1,10 +1,11 @@
 //! What an operator, or a mishap, does to Kafka behind the program's back.
 
 use super::topics::{Admin, client_config};
-use crate::wait::PATIENCE;
+use crate::wait::{self, PATIENCE};
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::KafkaResult;
 use rdkafka::message::{Message, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -60,16 +61,24 @@ fn admin() -> (AdminClient<DefaultClientContext>, AdminOptions, tokio::runtime::
 
 /// Deletes all records below the offset.
 pub fn delete_records(topic: &str, partition: i32, before: i64) {
+    try_to_delete_records(topic, partition, before).expect("records are deleted");
+}
+
+/// Err: the broker refuses it.
+fn try_to_delete_records(topic: &str, partition: i32, before: i64) -> KafkaResult<()> {
     let (client, options, runtime) = admin();
     let list = place(topic, partition, before);
-    let deleted = runtime.block_on(client.delete_records(&list, &options));
-    deleted.expect("records are deleted");
+    let answered = runtime.block_on(client.delete_records(&list, &options));
+    let answered = answered.expect("Kafka answers");
+    answered.find_partition(topic, partition).expect("asked for").error()
 }
 
 /// The same of a compacted topic, of which Kafka takes it only while that is one from which records may be deleted.
 pub fn delete_compacted_records(topic: &str, partition: i32, before: i64) {
     set_cleanup_policy(topic, "compact,delete");
-    delete_records(topic, partition, before);
+    // The controller knows of that at once, the broker a moment later.
+    let deleted = || try_to_delete_records(topic, partition, before).ok();
+    wait::until("the broker to let records be deleted", PATIENCE, deleted);
     set_cleanup_policy(topic, "compact");
 }
 
