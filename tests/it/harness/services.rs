@@ -1,8 +1,10 @@
 //! Where the Kafka and the Redis of the tests are: both given by the caller, neither guessed.
 
 use std::env;
+use std::hash::{BuildHasher, RandomState};
 use std::net::{Ipv4Addr, TcpListener};
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, OnceLock};
 
 static OWN_KAFKA: OnceLock<String> = OnceLock::new();
 
@@ -26,8 +28,15 @@ fn given(variable: &str) -> String {
     })
 }
 
-/// A port of 127.0.0.1 that nobody listened on a moment ago.
+/// A port of 127.0.0.1 that nobody listened on a moment ago. None of those that systems give to connections (on Linux from 32768
+/// on): so none takes it before somebody listens there, nor while that one is away. Nor is it given twice.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("bound").port()
+    static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(RandomState::new().hash_one("anywhere")));
+    loop {
+        let next = NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = 15_000 + (next % 15_000) as u16;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
 }
