@@ -4,6 +4,7 @@ mod batches;
 mod clock;
 mod flow;
 mod isolation;
+mod judging;
 mod leaving;
 mod recovering;
 mod refused;
@@ -170,7 +171,6 @@ impl Hand {
         sequence.zip(last).map(|(sequence, last)| Progress { sequence, ..last })
     }
 
-    /// The task runs; what was done for it.
     /// Told of its partition, and of all that it asks then.
     fn joins(&mut self) -> Vec<Action> {
         let commands = self.at(TopicKind::RouterCommands);
@@ -178,6 +178,7 @@ impl Hand {
         self.recover(actions)
     }
 
+    /// The task runs; what was done for it.
     fn assigned(&mut self) -> Vec<Action> {
         let actions = self.joins();
         assert!(self.is_running(), "{actions:?}");
