@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// Java starts slowly on a machine that has other things to do.
 const START: Duration = Duration::from_secs(120);
+/// A node that was asked to end has so long, as Kubernetes has it: where all are to, the last may wait for others to let it go.
+const GRACE: Duration = Duration::from_secs(30);
 
 pub struct Brokers {
     nodes: Vec<Node>,
@@ -82,7 +84,8 @@ impl Brokers {
     /// `how` is a signal: TERM or KILL.
     pub fn restart(&mut self, which: Which, how: &str) {
         let nodes = self.struck(which);
-        nodes.iter().for_each(|node| node.signal(how));
+        let running = nodes.iter_mut().filter_map(|node| node.is_up().then_some(&*node));
+        running.for_each(|node| node.signal(how));
         nodes.iter_mut().for_each(Node::end);
         nodes.iter_mut().for_each(Node::launch);
         nodes.iter_mut().for_each(Node::await_started);
@@ -107,7 +110,8 @@ impl Brokers {
 
     /// Started again if they are of no use to the next world.
     pub fn mend(&mut self) {
-        if self.nodes.iter().any(|node| node.failed(&node.text()).next().is_some()) {
+        let is_of_no_use = |node: &mut Node| !node.is_up() || node.failed(&node.text()).next().is_some();
+        if self.nodes.iter_mut().any(is_of_no_use) {
             self.restart(Which::All, "TERM");
         }
     }
@@ -161,9 +165,15 @@ impl Node {
         self.process.as_ref().expect("Kafka runs").signal(signal);
     }
 
+    fn is_up(&mut self) -> bool {
+        let process = self.process.as_mut();
+        process.is_some_and(|process| process.has_ended().is_none())
+    }
+
     fn end(&mut self) {
         if let Some(mut process) = self.process.take() {
-            process.wait(START);
+            wait::within(GRACE, || process.has_ended());
+            process.kill();
         }
     }
 
