@@ -38,7 +38,7 @@ check: prerequisites ## Format, lints, house rules, schemas, scripts, deploy fil
 
 .PHONY: test
 # They wait for Kafka more than they compute, so more of them run at once than there are cores.
-test: export RUST_TEST_THREADS ?= 4
+test: export RUST_TEST_THREADS ?= 8
 test: prerequisites ## All tests, with a real Kafka and a real Redis of their own
 	@# What the services need is fetched while the compiler is busy.
 	tests/services/fetch & cargo test $(CARGO_FLAGS) --no-run $(ARGS); built=$$?; wait $$! && exit $$built

@@ -1,7 +1,7 @@
 //! The shipped protocol in a world of models: Kafka, the index and the processes, with everything that goes wrong between
 //! them drawn from a seed. One seed is one schedule and replays exactly: `SIM_SEED=17 cargo test --test simulation`, with
 //! `SIM_TRACE=1` for every step of it. A failure prints its seed and the least of it that still fails, as a command that
-//! replays just that. `SIM_SEEDS=100000` runs so many fresh ones, some 750 a second on each core: most schedules are
+//! replays just that. `SIM_SEEDS=100000` runs so many fresh ones, some 1,000 a second on each core: most schedules are
 //! short, and some long (see `setup`).
 //!
 //! The order of reading: `world` (what exists, what happens next), `kafka` and `index` (the models), `process` (a worker,
