@@ -171,10 +171,15 @@ impl Hand {
         sequence.zip(last).map(|(sequence, last)| Progress { sequence, ..last })
     }
 
-    /// Told of its partition, and of all that it asks then.
-    fn joins(&mut self) -> Vec<Action> {
+    /// Told of its partition; what it asks then.
+    fn is_given_it(&mut self) -> Vec<Action> {
         let commands = self.at(TopicKind::RouterCommands);
-        let actions = self.tell(Event::Rebalance(Rebalance::Assigned(vec![commands])));
+        self.tell(Event::Rebalance(Rebalance::Assigned(vec![commands])))
+    }
+
+    /// The same, and told of all that it asks.
+    fn joins(&mut self) -> Vec<Action> {
+        let actions = self.is_given_it();
         self.recover(actions)
     }
 
@@ -340,24 +345,10 @@ fn a_changelog_that_lost_its_beginning_stops_where_the_index_is_lost_too_until_t
 
 #[test]
 fn an_index_that_was_applied_from_transactions_that_stand_there_no_more_stops_its_partition() {
-    let mut hand = Hand::new();
-    let of = Generation {
-        incarnation: Uuid::from_u128(7),
-        generation: Uuid::from_u128(8),
-        format: 1,
-    };
-    hand.progress = Some(Progress {
-        sequence: 21,
-        ..Progress::first(&hand.shared.expected, of.incarnation)
-    });
-    hand.marker = Some(Marker {
-        of,
-        offset: 90,
-        begun_at: 0,
-        applied_until: Some(BEGINNING_MS),
-    });
+    let mut hand = Hand::with_an_index(90);
+    let of = hand.marker.expect("a build").of;
     // The changelog lost its end, and who had it went on and wrote a transaction across the marker.
-    (hand.high, hand.sequence, hand.below) = (100, Some(20), Some(17));
+    (hand.sequence, hand.below) = (Some(20), Some(17));
     hand.joins();
     let again = hand.after(60_000);
     let stopped = hand.recover(again);

@@ -45,7 +45,8 @@ pub struct Oracle {
     pids: Pid,
 }
 
-struct Here<'a>(&'a State);
+/// All that there is of a state.
+pub struct Here<'a>(pub &'a State);
 
 impl View for Here<'_> {
     fn get(&self, key: &Key) -> Known {

@@ -59,7 +59,11 @@ impl Hand {
 
     /// So many records are delivered, from offset 0 on; the offsets that are sent then.
     pub fn delivered(&mut self, records: usize) -> Vec<(TopicPartition, i64)> {
-        let offsets = (0..records as i64).map(Some).collect();
+        self.delivered_from(0, records)
+    }
+
+    fn delivered_from(&mut self, first: i64, records: usize) -> Vec<(TopicPartition, i64)> {
+        let offsets = (first..).take(records).map(Some).collect();
         match self.step(TransactionAnswer::Flushed(offsets)) {
             TransactionStep::SendOffsets(offsets) => offsets,
             other => panic!("no offsets are sent: {other:?}"),
@@ -68,7 +72,12 @@ impl Hand {
 
     /// So many records are delivered, and their transaction is committed.
     pub fn committed(&mut self, records: usize) -> Vec<Action> {
-        self.delivered(records);
+        self.committed_from(0, records)
+    }
+
+    /// The same, from that offset on.
+    pub fn committed_from(&mut self, first: i64, records: usize) -> Vec<Action> {
+        self.delivered_from(first, records);
         self.step(TransactionAnswer::OffsetsSent);
         self.tell(Event::Transaction(TransactionAnswer::Committed))
     }
@@ -106,6 +115,11 @@ impl Hand {
     pub fn produced_above(&mut self, offset: i64, asked: &[Action]) -> Vec<chatroom_router::kafka::NewRecord> {
         let mut done = self.nothing_read(offset, asked);
         done.extend(self.settings(asked));
+        self.begins(offset, done)
+    }
+
+    /// What the transaction is given that begins once what is asked for was not found in the index, applied up to that offset.
+    pub fn begins(&mut self, offset: i64, mut done: Vec<Action>) -> Vec<chatroom_router::kafka::NewRecord> {
         let more = self.nothing_read(offset, &done);
         done.extend(more);
         assert!(matches!(step_of(done), Some(TransactionStep::Begin)));
@@ -141,20 +155,14 @@ fn what_was_given_up_is_found_out_again_once_other_items_of_the_batch_are_gone()
     // Before the abort ends, the other task begins anew: what it had collected is gone, and all other items move.
     hand.tell(Event::SeekFailed(hand.at(TopicKind::InboundMessages)));
     hand.tell(Event::Transaction(TransactionAnswer::Aborted));
-    let mut done = hand.after(60_000);
-    let more = hand.nothing_read(0, &done);
-    done.extend(more);
-    assert!(matches!(step_of(done), Some(TransactionStep::Begin)));
-    let TransactionStep::Produce(records) = hand.step(TransactionAnswer::Begun) else {
-        panic!("nothing is produced");
-    };
+    let done = hand.after(60_000);
+    let records = hand.begins(0, done);
     assert!(!records.iter().any(|record| is_about(record, &name(0, 0))));
     let dead = hand.shared.topic(TopicKind::DeadLetters);
     assert!(
         records.iter().all(|record| record.topic != *dead),
         "none was refused in this batch"
     );
-    hand.step(TransactionAnswer::Produced);
     let sent = hand.delivered(records.len());
     assert!(sent.iter().all(|(at, _)| at.partition == 1), "{sent:?}");
 }

@@ -6,13 +6,7 @@ impl Hand {
     /// What is searched now, and nothing is found due: the latest start of a clock that is asked for.
     pub fn searched(&mut self) -> Option<Instant> {
         let searched = searched_to(&self.after(1));
-        let nothing = Read::Found {
-            marker: self.marker.expect("a build"),
-            value: DueEntries {
-                values: Vec::new(),
-                whole: true,
-            },
-        };
+        let nothing = found(self, true);
         let life = self.life();
         self.tell(Event::Due(life, Ok(nothing)));
         searched
@@ -136,14 +130,8 @@ fn one_late_record_is_swept_for_however_timely_the_others_of_its_batch_are() {
     let asked = hand.after(1_000);
     let read = hand.nothing_read(0, &asked);
     assert!(step_of(read).is_none());
-    let mut began = hand.settings_are(&asked, days_of_inactivity(&[(-30, 1), (-28, 180)]));
-    let read = hand.nothing_read(0, &began);
-    began.extend(read);
-    assert!(matches!(step_of(began), Some(TransactionStep::Begin)));
-    let TransactionStep::Produce(records) = hand.step(TransactionAnswer::Begun) else {
-        panic!("nothing is produced");
-    };
-    hand.step(TransactionAnswer::Produced);
+    let began = hand.settings_are(&asked, days_of_inactivity(&[(-30, 1), (-28, 180)]));
+    let records = hand.begins(0, began);
     hand.committed(records.len());
     hand.acknowledges();
     hand.tell(Event::ClockHorizon(soon(2_700)));

@@ -24,20 +24,17 @@ fn sweeps(actions: &[Action]) -> usize {
 }
 
 impl Hand {
-    /// All that is collected is judged and committed, from that changelog offset on: what is produced, batch by batch, and all
-    /// that is done. What was asked before is given.
+    /// All that is collected is judged and committed: what is produced, batch by batch, and all that is done. What was asked
+    /// before is given.
     fn judges_all(&mut self, mut asked: Vec<Action>) -> (Vec<Vec<NewRecord>>, Vec<Action>) {
         let (mut batches, mut done, mut first) = (Vec::new(), Vec::new(), 0);
         asked.extend(self.after(1_000));
         while self.core.is_waiting() {
             let records = self.produced_for(&asked);
             done.append(&mut asked);
-            let delivered = (first..).take(records.len()).map(Some).collect();
+            asked = self.committed_from(first, records.len());
             first += records.len() as i64;
             batches.push(records);
-            self.step(TransactionAnswer::Flushed(delivered));
-            self.step(TransactionAnswer::OffsetsSent);
-            asked = self.tell(Event::Transaction(TransactionAnswer::Committed));
             asked.extend(self.after(1_000));
         }
         done.append(&mut asked);

@@ -3,7 +3,7 @@
 use super::batches::message;
 use super::*;
 use crate::kafka::log::Data;
-use crate::oracle::State;
+use crate::oracle::{Here, State};
 use chatroom_router::domain::entry::Entry;
 use chatroom_router::domain::phone::Phone;
 use chatroom_router::domain::record::{self, Key, Known, View};
@@ -59,13 +59,6 @@ struct Home {
     read: i64,
 }
 
-impl View for Home {
-    fn get(&self, key: &Key) -> Known {
-        let record = self.state.get(key);
-        record.map_or(Known::Absent, |record| Known::Here(record.clone()))
-    }
-}
-
 impl Home {
     fn new() -> Self {
         let shared = Shared::of(1);
@@ -115,7 +108,7 @@ impl Home {
         let prepared = judging::prepare(data.read(at), &self.facts, day(0)).expect("readable");
         let judged = match is_refused {
             true => judging::give_up(&prepared, &self.facts, "it is too large"),
-            false => judging::judge(&prepared, &self.facts, self, &self.table).expect("all is here"),
+            false => judging::judge(&prepared, &self.facts, &Here(&self.state), &self.table).expect("all is here"),
         };
         for Write { key, record, .. } in judged.writes {
             match record {

@@ -15,7 +15,7 @@ fn of(hand: &Hand) -> Generation {
 
 impl Hand {
     /// With a changelog that is not empty, and an index that was applied up to there.
-    fn with_an_index(offset: i64) -> Self {
+    pub(super) fn with_an_index(offset: i64) -> Self {
         let mut hand = Self::new();
         let of = of(&hand);
         hand.high = 100;
@@ -54,8 +54,7 @@ impl Hand {
             }
             _ => None,
         };
-        let commands = self.at(TopicKind::RouterCommands);
-        let asked = self.tell(Event::Rebalance(Rebalance::Assigned(vec![commands])));
+        let asked = self.is_given_it();
         self.recover_with(asked, unfit);
         let again = self.after(1_000);
         self.recover_with(again, unfit);
@@ -85,8 +84,7 @@ fn a_build_that_another_replaced_or_that_lost_its_end_is_looked_at_anew_while_it
     for applied in [Applied::Foreign(None), Applied::Gap(marker)] {
         let mut hand = Hand::with_an_index(90);
         let told = Cell::new(false);
-        let commands = hand.at(TopicKind::RouterCommands);
-        let asked = hand.tell(Event::Rebalance(Rebalance::Assigned(vec![commands])));
+        let asked = hand.is_given_it();
         let looked = Cell::new(0);
         hand.recover_with(asked, |question| match question {
             RecoveryQuestion::Committed(_) => {

@@ -16,22 +16,8 @@ impl Hand {
             sentence: "too large".to_owned(),
         }));
         self.tell(Event::Transaction(TransactionAnswer::Aborted));
-        let mut done = self.after(10_000);
-        let more = self.nothing_read(0, &done);
-        done.extend(more);
-        assert!(matches!(step_of(done), Some(TransactionStep::Begin)));
-        let TransactionStep::Produce(records) = self.step(TransactionAnswer::Begun) else {
-            panic!("nothing is produced");
-        };
-        self.step(TransactionAnswer::Produced);
-        records
-    }
-
-    fn commits(&mut self, records: usize, first: i64) -> Vec<Action> {
-        let delivered = (first..first + records as i64).map(Some).collect();
-        self.step(TransactionAnswer::Flushed(delivered));
-        self.step(TransactionAnswer::OffsetsSent);
-        self.tell(Event::Transaction(TransactionAnswer::Committed))
+        let done = self.after(10_000);
+        self.begins(0, done)
     }
 
     fn letters(&self, records: &[NewRecord]) -> usize {
@@ -57,9 +43,9 @@ fn records_that_turn_out_bad_when_they_are_judged_halt_their_input() {
     };
     let mut hand = Hand::at_work(1);
     let first = hand.refused(0, TopicKind::UnroutedMessages).len();
-    assert!(!halts(&hand.commits(first, 0)), "one of its last two records was bad");
+    assert!(!halts(&hand.committed(first)), "one of its last two records was bad");
     let second = hand.refused(1, TopicKind::UnroutedMessages).len();
-    assert!(halts(&hand.commits(second, first as i64)), "and now both were");
+    assert!(halts(&hand.committed_from(first as i64, second)), "and now both were");
 }
 
 #[test]
@@ -67,10 +53,10 @@ fn a_transaction_that_is_said_to_stand_before_an_earlier_one_is_found_out_about_
     let mut hand = Hand::at_work(1);
     hand.tell(Event::Record(message(&hand, 0, 0)));
     let records = hand.produced().len();
-    hand.commits(records, 10);
+    hand.committed_from(10, records);
     hand.tell(Event::Record(message(&hand, 0, 1)));
     let records = hand.produced().len();
-    let ended = hand.commits(records, 5);
+    let ended = hand.committed_from(5, records);
     assert!(
         is_asked(&ended, |question| matches!(question, RecoveryQuestion::Committed(_))),
         "{ended:?}"
